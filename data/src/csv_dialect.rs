@@ -1,0 +1,114 @@
+//! How CSV files are written, and reading them record by record with their line numbers. The engine reads the
+//! rows; this reads headers, and finds the place of a bad value after the engine refused it.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use crate::error::{DataError, Result};
+use crate::source::{SourceFile, compression_of};
+use crate::spec::{AsciiChar, Compression, SourceSpec};
+
+/// The dialect of a source's CSV files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CsvDialect {
+    /// Whether each file starts with a line of column names.
+    pub header: bool,
+    /// Between fields.
+    pub delimiter: u8,
+    /// Around fields.
+    pub quote: u8,
+    /// Before a quote inside a quoted field; `None`: quotes are doubled.
+    pub escape: Option<u8>,
+    /// Starts lines to skip.
+    pub comment: Option<u8>,
+    /// Texts that mean null, beside the empty one.
+    pub null_tokens: Vec<String>,
+    /// Whether quoted fields may hold line breaks.
+    pub multiline: bool,
+    /// The files' compression.
+    pub compression: Compression,
+}
+
+impl CsvDialect {
+    /// The dialect that `spec` describes. Files of one source share one compression.
+    pub(crate) fn of(spec: &SourceSpec, files: &[SourceFile]) -> Result<Self> {
+        let byte = |c: Option<AsciiChar>| c.map(|c| c.0);
+        let by_name = |file: &SourceFile| spec.compression.unwrap_or_else(|| compression_of(&file.path));
+        let compression = by_name(&files[0]);
+        if let Some(other) = files.iter().find(|file| by_name(file) != compression) {
+            return Err(DataError::spec(format!(
+                "compressions differ: {:?}, but {:?} for {}",
+                by_name(other),
+                compression,
+                files[0].path.display()
+            ))
+            .at(other.path.display().to_string())
+            .hint("make a source for each compression, or set compression"));
+        }
+        Ok(Self {
+            header: spec.header,
+            delimiter: spec.delimiter.0,
+            quote: spec.quote.0,
+            escape: byte(spec.escape),
+            comment: byte(spec.comment),
+            null_tokens: spec.null_tokens.clone(),
+            multiline: spec.multiline,
+            compression,
+        })
+    }
+
+    /// Whether a file can be cut at any byte: neither compressed nor with line breaks in fields.
+    pub fn splittable(&self) -> bool {
+        self.compression == Compression::None && !self.multiline
+    }
+
+    /// Whether a field means null.
+    pub fn is_null(&self, field: &str) -> bool {
+        field.is_empty() || self.null_tokens.iter().any(|token| token == field)
+    }
+
+    /// A reader over the file's records, the header included as a record; records may differ in length.
+    pub(crate) fn reader(&self, path: &Path) -> Result<csv::Reader<Box<dyn Read>>> {
+        let place = || path.display().to_string();
+        let file =
+            File::open(path).map_err(|e| DataError::data(format!("can't be read: {e}")).at(place()))?;
+        let bytes: Box<dyn Read> = match self.compression {
+            Compression::None => Box::new(file),
+            Compression::Gzip => Box::new(flate2::read::MultiGzDecoder::new(file)),
+            Compression::Zstd => Box::new(
+                zstd::stream::read::Decoder::new(file)
+                    .map_err(|e| DataError::data(format!("can't be read as zstd: {e}")).at(place()))?,
+            ),
+        };
+        Ok(csv::ReaderBuilder::new()
+            .has_headers(false)
+            .flexible(true)
+            .delimiter(self.delimiter)
+            .quote(self.quote)
+            .escape(self.escape)
+            .double_quote(self.escape.is_none())
+            .comment(self.comment)
+            .from_reader(bytes))
+    }
+
+    /// The fields of the first record.
+    pub(crate) fn first_record(&self, path: &Path) -> Result<Vec<String>> {
+        let place = format!("{}:1", path.display());
+        let mut record = csv::StringRecord::new();
+        match self.reader(path)?.read_record(&mut record) {
+            Ok(true) => {
+                let mut fields: Vec<String> = record.iter().map(str::to_string).collect();
+                // A byte-order mark is no part of the first name.
+                if let Some(first) = fields.first_mut() {
+                    *first = first.trim_start_matches('\u{feff}').to_string();
+                }
+                Ok(fields)
+            }
+            Ok(false) => Err(DataError::data("the file has no line, expected at least a header").at(place)),
+            Err(e) => Err(DataError::data(format!("can't be read as CSV: {e}"))
+                .at(place)
+                .hint("expected UTF-8 text; set format and compression if the file's ending misleads")),
+        }
+    }
+}

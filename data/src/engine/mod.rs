@@ -1,0 +1,12 @@
+//! The distributed engine (datafusion-distributed), embedded: the driver's session ([`Engine`]), the worker's
+//! service ([`worker_service`]), the channels between processes ([`Channels`]) and the rules that place work.
+
+mod channel;
+mod routing;
+mod session;
+mod worker;
+
+pub use channel::{Channels, MAX_ENGINE_MESSAGE_BYTES};
+pub(crate) use session::local_session;
+pub use session::Engine;
+pub use worker::worker_service;

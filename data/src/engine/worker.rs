@@ -1,0 +1,48 @@
+//! The worker's side of the engine: a tonic service that runs plan fragments in a session of its own. The
+//! driver's session settings do not travel, so what matters is set here again.
+
+use std::sync::Arc;
+
+use datafusion_distributed::{DistributedExt, Worker, WorkerQueryContext};
+use tonic::server::NamedService;
+
+use super::channel::{Channels, MAX_ENGINE_MESSAGE_BYTES};
+use super::session::keep_streams_apart;
+use crate::cache::PartitionCache;
+use crate::codec::PlanCodec;
+use crate::functions;
+
+/// The engine's service for a worker that caches in `cache`. It is added to the worker's own server, so that a
+/// worker has one port.
+pub fn worker_service(
+    cache: Arc<PartitionCache>,
+    channels: Channels,
+) -> impl tower::Service<
+    http::Request<tonic::body::Body>,
+    Response = http::Response<tonic::body::Body>,
+    Error = std::convert::Infallible,
+    Future: Send + 'static,
+> + NamedService
++ Clone
++ Send
++ Sync
++ 'static {
+    let worker = Worker::from_session_builder(move |context: WorkerQueryContext| {
+        let (cache, channels) = (Arc::clone(&cache), channels.clone());
+        async move {
+            let mut builder = context
+                .builder
+                .with_distributed_user_codec(PlanCodec)
+                .with_distributed_channel_resolver(channels);
+            let mut config = builder.config().take().unwrap_or_default().with_extension(cache);
+            keep_streams_apart(&mut config);
+            *builder.config() = Some(config);
+            builder.scalar_functions().get_or_insert_default().extend(functions::all());
+            Ok(builder.build())
+        }
+    });
+    worker
+        .with_max_message_size(MAX_ENGINE_MESSAGE_BYTES)
+        .with_version(env!("CARGO_PKG_VERSION"))
+        .into_worker_server()
+}

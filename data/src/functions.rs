@@ -1,0 +1,219 @@
+//! The scalar functions of cleaning plans, registered by name on driver and workers alike:
+//! `parse_<type>` casts text as Spark does, `null_columns` says which columns of a row are null, and
+//! `content_partition` gives a row of a shuffled result its partition number.
+
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, PrimitiveArray, StringBuilder, UInt32Array};
+use arrow::datatypes::{ArrowPrimitiveType, DataType, Float32Type, Float64Type, Int32Type, Int64Type};
+use arrow::row::{RowConverter, SortField};
+use datafusion::common::{Result, ScalarValue, exec_err};
+use datafusion::logical_expr::{
+    ColumnarValue, Expr, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility, lit,
+};
+use twox_hash::XxHash64;
+
+use crate::error::bad_row;
+use crate::schema::{self, ColumnType};
+
+/// Every function, for registration.
+pub(crate) fn all() -> Vec<Arc<ScalarUDF>> {
+    let mut functions: Vec<Arc<ScalarUDF>> =
+        ColumnType::ALL.into_iter().filter(|t| *t != ColumnType::String).map(parse_function).collect();
+    functions.push(Arc::new(ScalarUDF::from(NullColumns::new())));
+    functions.push(Arc::new(ScalarUDF::from(ContentPartition::new())));
+    functions
+}
+
+/// Text `value` of column `name` cast to `target`; null stays null, anything else that does not fit is an
+/// error. Where `dropped` is not null the row will be dropped, and what can't be cast is null.
+pub(crate) fn parse(value: Expr, name: &str, target: ColumnType, dropped: Expr) -> Expr {
+    parse_function(target).call(vec![value, lit(name), dropped])
+}
+
+/// The names of the null columns of a row, joined by `, `; null when none is null.
+pub(crate) fn null_columns(columns: Vec<(Expr, &str)>) -> Expr {
+    let arguments = columns.into_iter().flat_map(|(value, name)| [value, lit(name)]).collect();
+    ScalarUDF::from(NullColumns::new()).call(arguments)
+}
+
+/// A number in `[0, count)` that depends on the row's content alone.
+pub(crate) fn content_partition(columns: Vec<Expr>, count: u32) -> Expr {
+    let arguments = std::iter::once(lit(count)).chain(columns).collect();
+    ScalarUDF::from(ContentPartition::new()).call(arguments)
+}
+
+fn parse_function(target: ColumnType) -> Arc<ScalarUDF> {
+    Arc::new(ScalarUDF::from(Parse {
+        name: format!("parse_{}", target.name()),
+        target,
+        signature: Signature::any(3, Volatility::Immutable),
+    }))
+}
+
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Parse {
+    name: String,
+    target: ColumnType,
+    signature: Signature,
+}
+
+impl ScalarUDFImpl for Parse {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, _arguments: &[DataType]) -> Result<DataType> {
+        Ok(self.target.arrow())
+    }
+
+    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let name = text_of(&args.args[1])?;
+        let arrays = ColumnarValue::values_to_arrays(&args.args)?;
+        let text = arrow::compute::cast(&arrays[0], &DataType::Utf8)?;
+        let cell = Cells { text: text.as_string::<i32>(), dropped: &arrays[2], name: &name, target: self.target };
+        let array: ArrayRef = match self.target {
+            ColumnType::String => Arc::clone(&text),
+            ColumnType::Boolean => {
+                let values: Vec<Option<bool>> = cell.parse(schema::parse_boolean)?;
+                Arc::new(BooleanArray::from(values))
+            }
+            ColumnType::Int => cell.parse_primitive::<Int32Type>(schema::parse_int)?,
+            ColumnType::Long => cell.parse_primitive::<Int64Type>(schema::parse_long)?,
+            ColumnType::Float => cell.parse_primitive::<Float32Type>(schema::parse_float)?,
+            ColumnType::Double => cell.parse_primitive::<Float64Type>(schema::parse_double)?,
+        };
+        Ok(ColumnarValue::Array(array))
+    }
+}
+
+/// A text column about to be cast.
+struct Cells<'a> {
+    text: &'a arrow::array::StringArray,
+    dropped: &'a ArrayRef,
+    name: &'a str,
+    target: ColumnType,
+}
+
+impl Cells<'_> {
+    fn parse<T>(&self, parse: impl Fn(&str) -> Option<T>) -> Result<Vec<Option<T>>> {
+        (0..self.text.len())
+            .map(|i| {
+                if self.text.is_null(i) {
+                    return Ok(None);
+                }
+                let text = self.text.value(i);
+                let value = parse(text);
+                if value.is_none() && self.dropped.is_null(i) {
+                    return Err(bad_row(format!(
+                        "column \"{}\" holds \"{text}\", expected {}",
+                        self.name,
+                        self.target.name()
+                    )));
+                }
+                Ok(value)
+            })
+            .collect()
+    }
+
+    fn parse_primitive<T: ArrowPrimitiveType>(&self, parse: impl Fn(&str) -> Option<T::Native>) -> Result<ArrayRef> {
+        Ok(Arc::new(PrimitiveArray::<T>::from_iter(self.parse(parse)?)))
+    }
+}
+
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct NullColumns {
+    signature: Signature,
+}
+
+impl NullColumns {
+    fn new() -> Self {
+        Self { signature: Signature::variadic_any(Volatility::Immutable) }
+    }
+}
+
+impl ScalarUDFImpl for NullColumns {
+    fn name(&self) -> &str {
+        "null_columns"
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, _arguments: &[DataType]) -> Result<DataType> {
+        Ok(DataType::Utf8)
+    }
+
+    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let names =
+            args.args.iter().skip(1).step_by(2).map(text_of).collect::<Result<Vec<_>>>()?;
+        let values: Vec<ArrayRef> = args
+            .args
+            .iter()
+            .step_by(2)
+            .map(|value| value.to_array(args.number_rows))
+            .collect::<Result<_>>()?;
+        let mut reasons = StringBuilder::new();
+        for row in 0..args.number_rows {
+            let null: Vec<&str> = values
+                .iter()
+                .zip(&names)
+                .filter_map(|(column, name)| column.is_null(row).then_some(name.as_str()))
+                .collect();
+            reasons.append_option((!null.is_empty()).then(|| null.join(", ")));
+        }
+        Ok(ColumnarValue::Array(Arc::new(reasons.finish())))
+    }
+}
+
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct ContentPartition {
+    signature: Signature,
+}
+
+impl ContentPartition {
+    fn new() -> Self {
+        Self { signature: Signature::variadic_any(Volatility::Immutable) }
+    }
+}
+
+impl ScalarUDFImpl for ContentPartition {
+    fn name(&self) -> &str {
+        "content_partition"
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, _arguments: &[DataType]) -> Result<DataType> {
+        Ok(DataType::UInt32)
+    }
+
+    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let ColumnarValue::Scalar(ScalarValue::UInt32(Some(count))) = &args.args[0] else {
+            return exec_err!("content_partition: the count of partitions must be a literal");
+        };
+        let columns: Vec<ArrayRef> =
+            args.args[1..].iter().map(|c| c.to_array(args.number_rows)).collect::<Result<_>>()?;
+        let fields = columns.iter().map(|c| SortField::new(c.data_type().clone())).collect();
+        let rows = RowConverter::new(fields)?.convert_columns(&columns)?;
+        let numbers: UInt32Array = rows
+            .iter()
+            .map(|row| Some((XxHash64::oneshot(0, row.as_ref()) % u64::from(*count)) as u32))
+            .collect();
+        Ok(ColumnarValue::Array(Arc::new(numbers)))
+    }
+}
+
+fn text_of(value: &ColumnarValue) -> Result<String> {
+    match value {
+        ColumnarValue::Scalar(ScalarValue::Utf8(Some(text))) => Ok(text.clone()),
+        other => exec_err!("expected a literal text, got {}", other.data_type()),
+    }
+}

@@ -1,0 +1,239 @@
+//! [`Gatherer`]: collects the rows of partitions from one stream, puts each partition in its fixed order,
+//! splits it and hands it to the cache.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use arrow::array::{Array, RecordBatch, StringArray, UInt32Array};
+use arrow::compute::{concat_batches, take_record_batch};
+use arrow::datatypes::{Schema, SchemaRef, UInt32Type};
+use arrow::row::{RowConverter, Rows, SortField};
+use datafusion::arrow::array::AsArray;
+use datafusion::common::{Result, internal_err};
+use datafusion::execution::memory_pool::{MemoryConsumer, MemoryPool};
+use serde::{Deserialize, Serialize};
+use twox_hash::XxHash3_128;
+
+use crate::cache::{CachedPartition, PartitionCache};
+use crate::cache_exec::{Arrival, CacheSpec};
+use crate::clean::DROPPED_COLUMN;
+use crate::error::DataError;
+use crate::spec::SplitMethod;
+use crate::split::{Splitter, XorShiftRandom};
+use crate::table::PARTITION_COLUMN;
+
+/// What became of one partition.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct PartitionReport {
+    pub(crate) partition: u32,
+    pub(crate) rows_read: u64,
+    /// Dropped rows by the names of their null columns.
+    pub(crate) dropped: BTreeMap<String, u64>,
+    /// Rows of each part.
+    pub(crate) parts: Vec<u64>,
+    pub(crate) memory_bytes: u64,
+    /// XXH3-128 of the kept rows in their order, as hexadecimal digits.
+    pub(crate) content_hash: String,
+}
+
+/// A partition whose rows are still coming.
+#[derive(Debug, Default)]
+struct Open {
+    rows_read: u64,
+    dropped: BTreeMap<String, u64>,
+    kept: Vec<RecordBatch>,
+    /// Position of each kept row, counted before rows are dropped.
+    ordinals: Vec<u64>,
+}
+
+pub(crate) struct Gatherer {
+    dataset: String,
+    arrival: Arrival,
+    splitter: Splitter,
+    cache: Arc<PartitionCache>,
+    pool: Arc<dyn MemoryPool>,
+    number_index: usize,
+    dropped_index: usize,
+    /// Columns that are kept.
+    data: Vec<usize>,
+    schema: SchemaRef,
+    open: BTreeMap<u32, Open>,
+    closed: BTreeSet<u32>,
+    reports: Vec<PartitionReport>,
+}
+
+impl Gatherer {
+    pub(crate) fn new(
+        spec: &CacheSpec,
+        input: &Schema,
+        cache: Arc<PartitionCache>,
+        pool: Arc<dyn MemoryPool>,
+    ) -> crate::error::Result<Self> {
+        let index = |name: &str| input.index_of(name).map_err(|e| DataError::internal(e.to_string()));
+        let (number_index, dropped_index) = (index(PARTITION_COLUMN)?, index(DROPPED_COLUMN)?);
+        let data: Vec<usize> =
+            (0..input.fields().len()).filter(|i| *i != number_index && *i != dropped_index).collect();
+        let schema = Arc::new(input.project(&data).map_err(|e| DataError::internal(e.to_string()))?);
+        let columns: Vec<String> = schema.fields().iter().map(|f| f.name().clone()).collect();
+        Ok(Self {
+            dataset: spec.dataset.clone(),
+            arrival: spec.arrival,
+            splitter: Splitter::new(&spec.split, &columns)?,
+            cache,
+            pool,
+            number_index,
+            dropped_index,
+            data,
+            schema,
+            open: BTreeMap::new(),
+            closed: BTreeSet::new(),
+            reports: Vec::new(),
+        })
+    }
+
+    /// Takes a batch, which may hold rows of several partitions.
+    pub(crate) fn push(&mut self, batch: &RecordBatch) -> Result<()> {
+        let numbers = batch.column(self.number_index).as_primitive::<UInt32Type>().clone();
+        let mut start = 0;
+        while start < batch.num_rows() {
+            let number = numbers.value(start);
+            let run = numbers.values()[start..].iter().take_while(|n| **n == number).count();
+            if self.arrival == Arrival::InOrder {
+                self.close_all_but(number)?;
+                if self.closed.contains(&number) {
+                    return internal_err!("partition {number} came in two pieces");
+                }
+            }
+            self.push_run(number, &batch.slice(start, run))?;
+            start += run;
+        }
+        Ok(())
+    }
+
+    fn push_run(&mut self, number: u32, rows: &RecordBatch) -> Result<()> {
+        let open = self.open.entry(number).or_default();
+        let first = open.rows_read;
+        open.rows_read += rows.num_rows() as u64;
+        let reasons: &StringArray = rows.column(self.dropped_index).as_string::<i32>();
+        let data = rows.project(&self.data)?;
+        if reasons.null_count() == reasons.len() {
+            open.ordinals.extend(first..open.rows_read);
+            open.kept.push(data);
+            return Ok(());
+        }
+        let mut keep = Vec::with_capacity(rows.num_rows());
+        for (i, reason) in reasons.iter().enumerate() {
+            match reason {
+                Some(reason) => *open.dropped.entry(reason.to_string()).or_default() += 1,
+                None => {
+                    keep.push(i as u32);
+                    open.ordinals.push(first + i as u64);
+                }
+            }
+        }
+        open.kept.push(take_record_batch(&data, &UInt32Array::from(keep))?);
+        Ok(())
+    }
+
+    fn close_all_but(&mut self, number: u32) -> Result<()> {
+        let done: Vec<u32> = self.open.keys().copied().filter(|open| *open != number).collect();
+        done.into_iter().try_for_each(|number| self.close(number))
+    }
+
+    fn close(&mut self, number: u32) -> Result<()> {
+        let open = self.open.remove(&number).unwrap_or_default();
+        self.closed.insert(number);
+        // One batch of its own: slices would keep the scan's whole buffers alive.
+        let mut rows = concat_batches(&self.schema, &open.kept)?;
+        let mut ordinals = open.ordinals;
+        if self.arrival == Arrival::Shuffled || self.splitter.method == SplitMethod::Spark {
+            rows = sorted_by_content(&rows)?;
+            ordinals = (0..rows.num_rows() as u64).collect();
+        }
+        let content_hash = format!("{:032x}", XxHash3_128::oneshot(&content_bytes(&encode(&rows, None)?)));
+        let parts = self.split(number, &rows, &ordinals)?;
+        let mut partition = CachedPartition { schema: Arc::clone(&self.schema), parts, reservation: None };
+        let reservation = MemoryConsumer::new("rookery partitions").register(&self.pool);
+        reservation.try_grow(partition.memory_bytes())?;
+        partition.reservation = Some(reservation);
+        self.reports.push(PartitionReport {
+            partition: number,
+            rows_read: open.rows_read,
+            dropped: open.dropped,
+            parts: partition.parts.iter().map(|part| part.num_rows() as u64).collect(),
+            memory_bytes: partition.memory_bytes() as u64,
+            content_hash,
+        });
+        self.cache
+            .insert(&self.dataset, number, partition)
+            .map_err(|e| datafusion::common::internal_datafusion_err!("{e}"))
+    }
+
+    fn split(&self, number: u32, rows: &RecordBatch, ordinals: &[u64]) -> Result<Vec<RecordBatch>> {
+        let mut indices = vec![Vec::new(); self.splitter.parts()];
+        let mut put = |row: usize, part: Option<usize>| {
+            if let Some(part) = part {
+                indices[part].push(row as u32);
+            }
+        };
+        match self.splitter.method {
+            SplitMethod::Row => {
+                for (row, ordinal) in ordinals.iter().enumerate() {
+                    put(row, Some(self.splitter.part_of_row(number, *ordinal)));
+                }
+            }
+            SplitMethod::Key => {
+                let keys = encode(rows, Some(&self.splitter.key))?;
+                for (row, key) in keys.iter().enumerate() {
+                    put(row, Some(self.splitter.part_of_bytes(key.as_ref())));
+                }
+            }
+            SplitMethod::Spark => {
+                let mut random = XorShiftRandom::new(self.splitter.seed.wrapping_add(i64::from(number)));
+                for row in 0..rows.num_rows() {
+                    // A draw above the last bound (rounding) is in no part, as in Spark.
+                    put(row, self.splitter.cell(random.next_double()));
+                }
+            }
+        }
+        indices.into_iter().map(|rows_of| Ok(take_record_batch(rows, &UInt32Array::from(rows_of))?)).collect()
+    }
+
+    /// Closes what is open; returns the cache's owner and a report for each partition.
+    pub(crate) fn finish(mut self) -> Result<(String, Vec<PartitionReport>)> {
+        let rest: Vec<u32> = self.open.keys().copied().collect();
+        rest.into_iter().try_for_each(|number| self.close(number))?;
+        Ok((self.cache.owner().to_string(), self.reports))
+    }
+}
+
+/// Rows in ascending order of all columns, the first one first; nulls first, text by its UTF-8 bytes.
+fn sorted_by_content(rows: &RecordBatch) -> Result<RecordBatch> {
+    let encoded = encode(rows, None)?;
+    let mut order: Vec<u32> = (0..rows.num_rows() as u32).collect();
+    // Stable, though rows that compare equal are equal.
+    order.sort_by(|a, b| encoded.row(*a as usize).cmp(&encoded.row(*b as usize)));
+    Ok(take_record_batch(rows, &UInt32Array::from(order))?)
+}
+
+/// Rows as bytes that compare as the values do; of all columns or the named ones.
+fn encode(rows: &RecordBatch, names: Option<&[String]>) -> Result<Rows> {
+    let mut columns = Vec::new();
+    for (i, field) in rows.schema().fields().iter().enumerate() {
+        if names.is_none_or(|names| names.contains(field.name())) {
+            columns.push(Arc::clone(rows.column(i)));
+        }
+    }
+    let fields = columns.iter().map(|c| SortField::new(c.data_type().clone())).collect();
+    Ok(RowConverter::new(fields)?.convert_columns(&columns)?)
+}
+
+fn content_bytes(rows: &Rows) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(rows.size());
+    for row in rows {
+        let row = row.as_ref();
+        bytes.extend_from_slice(&(row.len() as u64).to_le_bytes());
+        bytes.extend_from_slice(row);
+    }
+    bytes
+}

@@ -1,0 +1,39 @@
+//! Raw files → cleaned, split, cached partitions. The only crate that names DataFusion.
+//!
+//! The path of a job's rows: a [`spec::DataSpec`] is opened into an [`IngestPlan`] ([`source`]: files found,
+//! headers and footers read, files cut into partitions that the data alone defines). [`Dataset::materialize`]
+//! hands the plan to the [`engine`], which runs it on the workers: scan, null tokens, casts ([`schema`]), the
+//! user's query, the reason why a row is dropped. At the head of the worker stage the cache operator leaves
+//! those rows out, splits the others ([`split`]) and keeps them as Arrow batches in the process'
+//! [`cache::PartitionCache`]. Only one small report row for each partition comes back to the driver.
+//!
+//! From then on the engine is out of the loop: workers turn cached partitions into [`frame`]s and blocks, and
+//! train on those.
+
+pub mod cache;
+mod cache_exec;
+mod cache_node;
+pub mod clean;
+mod codec;
+mod compression;
+pub mod csv_dialect;
+mod dataset;
+mod diagnose;
+pub mod engine;
+pub mod error;
+pub mod frame;
+mod functions;
+mod gather;
+pub mod partition;
+mod plan;
+mod rowwise;
+pub mod schema;
+pub mod show;
+pub mod source;
+pub mod spec;
+pub mod split;
+mod table;
+
+pub use dataset::{Dataset, PartitionInfo};
+pub use error::{DataError, DataErrorKind};
+pub use plan::IngestPlan;

@@ -1,0 +1,111 @@
+//! Partitions defined by the data alone: each is a piece of one file, cut by bytes (CSV) or row groups
+//! (Parquet). Neither workers nor threads play a part, so a partition's content never changes.
+
+use std::fs::File;
+use std::path::Path;
+
+use arrow::datatypes::SchemaRef;
+use datafusion::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+
+use crate::csv_dialect::CsvDialect;
+use crate::error::{DataError, Result};
+use crate::source::SourceFile;
+
+/// A piece of a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FilePart {
+    /// Position of the file in the source.
+    pub file: usize,
+    /// Bytes `[start, end)` of it; `None` for the whole file. A line or row group belongs to the piece in
+    /// which it starts.
+    pub range: Option<(u64, u64)>,
+}
+
+/// Cuts CSV files every `bytes`; files that can't be cut are one piece each.
+pub(crate) fn csv_parts(files: &[SourceFile], dialect: &CsvDialect, bytes: u64) -> Vec<FilePart> {
+    let cut = |(file, source_file): (usize, &SourceFile)| -> Vec<FilePart> {
+        if !dialect.splittable() {
+            return vec![FilePart { file, range: None }];
+        }
+        let size = source_file.size;
+        (0..size.div_ceil(bytes))
+            .map(|i| FilePart { file, range: Some((i * bytes, ((i + 1) * bytes).min(size))) })
+            .collect()
+    };
+    files.iter().enumerate().flat_map(cut).collect()
+}
+
+/// Cuts Parquet files between row groups: consecutive groups share a piece up to `bytes`.
+pub(crate) fn parquet_parts(files: &[SourceFile], bytes: u64) -> Result<Vec<FilePart>> {
+    let mut parts = Vec::new();
+    for (file, source_file) in files.iter().enumerate() {
+        let groups = parquet_footer(&source_file.path)?.row_groups;
+        // Offsets that do not ascend leave no ranges to cut at.
+        if groups.windows(2).any(|pair| pair[0].0 >= pair[1].0) {
+            parts.push(FilePart { file, range: None });
+            continue;
+        }
+        parts.extend(merge_groups(&groups, source_file.size, bytes).map(|range| FilePart { file, range: Some(range) }));
+    }
+    Ok(parts)
+}
+
+/// Ranges that each hold whole row groups, given as (start, size): the first group and those after it that fit.
+fn merge_groups(groups: &[(u64, u64)], file_size: u64, bytes: u64) -> impl Iterator<Item = (u64, u64)> {
+    let mut next = 0;
+    std::iter::from_fn(move || {
+        let (start, mut sum) = *groups.get(next)?;
+        next += 1;
+        while let Some((_, size)) = groups.get(next)
+            && sum + size <= bytes
+        {
+            sum += size;
+            next += 1;
+        }
+        Some((start, groups.get(next).map_or(file_size, |group| group.0)))
+    })
+}
+
+/// What a Parquet file says about itself.
+pub(crate) struct ParquetFooter {
+    pub(crate) schema: SchemaRef,
+    /// Start offset, as DataFusion's range pruning computes it, and compressed size of each row group.
+    pub(crate) row_groups: Vec<(u64, u64)>,
+}
+
+pub(crate) fn parquet_footer(path: &Path) -> Result<ParquetFooter> {
+    let place = || path.display().to_string();
+    let file = File::open(path).map_err(|e| DataError::data(format!("can't be read: {e}")).at(place()))?;
+    let reader = ParquetRecordBatchReaderBuilder::try_new(file)
+        .map_err(|e| DataError::data(format!("can't be read as Parquet: {e}")).at(place()))?;
+    let row_groups = reader
+        .metadata()
+        .row_groups()
+        .iter()
+        .filter(|group| group.num_columns() > 0)
+        .map(|group| {
+            let column = group.column(0);
+            let start = column.dictionary_page_offset().unwrap_or_else(|| column.data_page_offset());
+            (start.max(0) as u64, group.compressed_size().max(0) as u64)
+        })
+        .collect();
+    Ok(ParquetFooter { schema: reader.schema().clone(), row_groups })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn row_groups_share_a_piece_up_to_the_size() {
+        let groups = [(4, 10), (14, 10), (24, 30), (54, 1), (55, 1)];
+        let ranges: Vec<_> = merge_groups(&groups, 60, 20).collect();
+        assert_eq!(ranges, [(4, 24), (24, 54), (54, 60)]);
+    }
+
+    #[test]
+    fn a_row_group_larger_than_the_size_is_a_piece_of_its_own() {
+        let ranges: Vec<_> = merge_groups(&[(4, 100), (104, 100)], 210, 1).collect();
+        assert_eq!(ranges, [(4, 104), (104, 210)]);
+    }
+}

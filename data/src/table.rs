@@ -1,0 +1,166 @@
+//! [`PartitionedTable`]: a source as DataFusion reads it. Each partition is one [`PartitionedFile`] with its
+//! byte range and its number, which travels with the rows as the constant column `__partition` up to the
+//! cache operator.
+//!
+//! DataFusion's own optimiser and datafusion-distributed's default handlers would cut the files again, by the
+//! number of threads. Declaring the output partitioning ("pinning") keeps them away; `tests/partitions.rs`
+//! shows what happens without.
+
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, Field, SchemaRef};
+use async_trait::async_trait;
+use datafusion::catalog::memory::DataSourceExec;
+use datafusion::catalog::{Session, TableProvider};
+use datafusion::common::config::{CsvOptions, TableParquetOptions};
+use datafusion::common::{Result, ScalarValue};
+use datafusion::datasource::listing::PartitionedFile;
+use datafusion::datasource::physical_plan::{
+    CsvSource, FileGroup, FileScanConfig, FileScanConfigBuilder, FileSource, ParquetSource,
+};
+use datafusion::datasource::table_schema::TableSchema;
+use datafusion::execution::object_store::ObjectStoreUrl;
+use datafusion::logical_expr::{Expr, TableType};
+use datafusion::physical_expr::Partitioning;
+use datafusion::physical_plan::ExecutionPlan;
+
+use crate::compression::CompressedScanExec;
+use crate::source::Source;
+use crate::spec::{Compression, Format};
+
+/// Name of the column that carries the partition number.
+pub(crate) const PARTITION_COLUMN: &str = "__partition";
+
+/// A source as a DataFusion table.
+#[derive(Debug, Clone)]
+pub(crate) struct PartitionedTable {
+    source: Arc<Source>,
+    files: Vec<PartitionedFile>,
+    /// Whether the output partitioning is declared; always, except in tests that show why.
+    pinned: bool,
+}
+
+impl PartitionedTable {
+    pub(crate) fn new(source: Arc<Source>) -> crate::error::Result<Self> {
+        let files = source
+            .parts
+            .iter()
+            .enumerate()
+            .map(|(number, part)| partitioned_file(&source, number as u32, part.file, part.range))
+            .collect::<crate::error::Result<_>>()?;
+        Ok(Self { source, files, pinned: true })
+    }
+
+    #[cfg(test)]
+    pub(crate) fn unpinned(mut self) -> Self {
+        self.pinned = false;
+        self
+    }
+
+    fn table_schema(&self) -> TableSchema {
+        let number = Arc::new(Field::new(PARTITION_COLUMN, DataType::UInt32, false));
+        TableSchema::builder(Arc::clone(&self.source.file_schema)).with_table_partition_cols(vec![number]).build()
+    }
+
+    fn file_source(&self, session: &dyn Session) -> Arc<dyn FileSource> {
+        match self.source.format {
+            Format::Csv => {
+                let dialect = &self.source.dialect;
+                let options = CsvOptions {
+                    has_header: Some(dialect.header),
+                    delimiter: dialect.delimiter,
+                    quote: dialect.quote,
+                    escape: dialect.escape,
+                    comment: dialect.comment,
+                    newlines_in_values: Some(dialect.multiline),
+                    ..Default::default()
+                };
+                Arc::new(CsvSource::new(self.table_schema()).with_csv_options(options))
+            }
+            Format::Parquet => {
+                let global = session.config_options().execution.parquet.clone();
+                let options = TableParquetOptions { global, ..Default::default() };
+                Arc::new(ParquetSource::new(self.table_schema()).with_table_parquet_options(options))
+            }
+        }
+    }
+}
+
+fn partitioned_file(
+    source: &Source,
+    number: u32,
+    file: usize,
+    range: Option<(u64, u64)>,
+) -> crate::error::Result<PartitionedFile> {
+    let file = &source.files[file];
+    let location = datafusion::object_store::path::Path::from_absolute_path(&file.path).map_err(|e| {
+        crate::error::DataError::spec(format!("not a usable path: {e}")).at(file.path.display().to_string())
+    })?;
+    let mut piece = PartitionedFile::new(location.to_string(), file.size)
+        .with_partition_values(vec![ScalarValue::UInt32(Some(number))]);
+    // A path given as text would be percent-decoded.
+    piece.object_meta.location = location;
+    Ok(match range {
+        Some((start, end)) => piece.with_range(start as i64, end as i64),
+        None => piece,
+    })
+}
+
+#[async_trait]
+impl TableProvider for PartitionedTable {
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(self.table_schema().table_schema())
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Base
+    }
+
+    async fn scan(
+        &self,
+        session: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        _filters: &[Expr],
+        limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        // One group would leave a plan without a network boundary, which runs in the driver.
+        let groups = session.config().target_partitions().max(2);
+        let pin = self.pinned.then_some(Partitioning::UnknownPartitioning(groups));
+        let config = FileScanConfigBuilder::new(ObjectStoreUrl::local_filesystem(), self.file_source(session))
+            .with_file_groups(deal(&self.files, 1, groups).remove(0))
+            .with_output_partitioning(pin)
+            .with_projection_indices(projection.cloned())?
+            .with_limit(limit)
+            .with_file_compression_type(CompressedScanExec::engine_type(self.source.dialect.compression))
+            .build();
+        let scan: Arc<dyn ExecutionPlan> = DataSourceExec::from_data_source(config);
+        Ok(match self.source.dialect.compression {
+            Compression::None => scan,
+            compression => Arc::new(CompressedScanExec::new(scan, compression)),
+        })
+    }
+}
+
+/// Deals pieces over tasks and, inside a task, over groups that are read side by side; a group's pieces are
+/// read one after the other. What a task gets decides where a partition lives, never what is in it.
+pub(crate) fn deal(pieces: &[PartitionedFile], tasks: usize, groups: usize) -> Vec<Vec<FileGroup>> {
+    let mut dealt = vec![vec![Vec::new(); groups]; tasks];
+    for (i, piece) in pieces.iter().enumerate() {
+        dealt[i % tasks][(i / tasks) % groups].push(piece.clone());
+    }
+    dealt.into_iter().map(|task| task.into_iter().map(FileGroup::new).collect()).collect()
+}
+
+/// The scan's configuration, if `plan` scans a [`PartitionedTable`].
+pub(crate) fn partitioned_scan(plan: &Arc<dyn ExecutionPlan>) -> Option<&FileScanConfig> {
+    let config = plan.downcast_ref::<DataSourceExec>()?.data_source().downcast_ref::<FileScanConfig>()?;
+    config.table_partition_cols().last().is_some_and(|f| f.name() == PARTITION_COLUMN).then_some(config)
+}
+
+/// The partition number of a piece.
+pub(crate) fn partition_number(piece: &PartitionedFile) -> Option<u32> {
+    match piece.partition_values.last() {
+        Some(ScalarValue::UInt32(Some(number))) => Some(*number),
+        _ => None,
+    }
+}

@@ -1,0 +1,206 @@
+//! [`JobSpec`]: a job file as the user wrote it, and [`ValidJobSpec`], what is left to do once names and numbers
+//! are known to be right.
+
+use rookery_data::spec::{DataSpec, SplitSpec};
+use rookery_ml::{
+    FamilyParam, LogisticRegressionParams, Metric, PipelineSpec, Solver, StageSpec, ValidLogisticRegressionParams,
+};
+use rookery_proto::{ErrorClass, Failure};
+use serde::{Deserialize, Serialize};
+
+use crate::error::of_ml;
+
+/// A job file.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct JobSpec {
+    /// Name and experiment.
+    pub job: JobSection,
+    /// Sources and cleaning.
+    pub data: DataSpec,
+    /// How rows are shared out over training and test.
+    pub split: SplitSpec,
+    /// Feature stages, in their order.
+    #[serde(default)]
+    pub stages: Vec<StageSpec>,
+    /// What is trained.
+    pub training: TrainingSection,
+    /// One run for each entry; without any, one run with the shared parameters.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub runs: Vec<RunSection>,
+    /// How the test part is judged.
+    #[serde(default)]
+    pub evaluation: EvaluationSection,
+}
+
+/// `[job]`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct JobSection {
+    /// What people call the job.
+    pub name: String,
+    /// Experiment its runs belong to; the job's name without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub experiment: Option<String>,
+}
+
+/// `[training]`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TrainingSection {
+    /// Column of the label.
+    pub label: String,
+    /// Vector column of the features.
+    pub features: String,
+    /// Column of instance weights; every row weighs 1 without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weight: Option<String>,
+    /// Parameters that all runs share (Spark's `LogisticRegression`).
+    #[serde(default)]
+    pub logistic_regression: LogisticRegressionParams,
+}
+
+/// `[[runs]]`: a name, and the parameters in which a run differs from the shared ones.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+#[expect(missing_docs, reason = "the fields are those of LogisticRegressionParams, which explains them")]
+pub struct RunSection {
+    /// Name of the run; generated without it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_iter: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reg_param: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub elastic_net_param: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tol: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fit_intercept: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub standardization: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub family: Option<FamilyParam>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub threshold: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub thresholds: Option<Vec<f64>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub solver: Option<Solver>,
+}
+
+impl RunSection {
+    fn over(&self, shared: &LogisticRegressionParams) -> LogisticRegressionParams {
+        LogisticRegressionParams {
+            max_iter: self.max_iter.unwrap_or(shared.max_iter),
+            reg_param: self.reg_param.unwrap_or(shared.reg_param),
+            elastic_net_param: self.elastic_net_param.unwrap_or(shared.elastic_net_param),
+            tol: self.tol.unwrap_or(shared.tol),
+            fit_intercept: self.fit_intercept.unwrap_or(shared.fit_intercept),
+            standardization: self.standardization.unwrap_or(shared.standardization),
+            family: self.family.unwrap_or(shared.family),
+            threshold: self.threshold.or(shared.threshold),
+            thresholds: self.thresholds.clone().or_else(|| shared.thresholds.clone()),
+            solver: self.solver.unwrap_or(shared.solver),
+        }
+    }
+}
+
+/// `[evaluation]`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct EvaluationSection {
+    /// Metrics by Spark's names, in the order in which they are reported.
+    pub metrics: Vec<String>,
+}
+
+impl Default for EvaluationSection {
+    fn default() -> Self {
+        let metrics = ["accuracy", "weightedRecall", "weightedPrecision", "f1"];
+        Self { metrics: metrics.map(String::from).to_vec() }
+    }
+}
+
+/// A job whose parts are checked one by one; whether the columns exist is known once the sources are open.
+#[derive(Debug, Clone)]
+pub struct ValidJobSpec {
+    /// Name of the job.
+    pub name: String,
+    /// Experiment of its runs.
+    pub experiment: String,
+    /// Sources and cleaning.
+    pub data: DataSpec,
+    /// How rows are shared out.
+    pub split: SplitSpec,
+    /// Feature stages.
+    pub pipeline: PipelineSpec,
+    /// Label, features and weight columns.
+    pub label: String,
+    /// Vector column of the features.
+    pub features: String,
+    /// Column of instance weights.
+    pub weight: Option<String>,
+    /// The runs, at least one.
+    pub runs: Vec<ValidRun>,
+    /// Metrics to report.
+    pub metrics: Vec<Metric>,
+}
+
+/// One run of a job.
+#[derive(Debug, Clone)]
+pub struct ValidRun {
+    /// Its name, if the user gave one.
+    pub name: Option<String>,
+    /// Its parameters, for the record.
+    pub params: LogisticRegressionParams,
+    /// The same, checked.
+    pub valid: ValidLogisticRegressionParams,
+}
+
+impl JobSpec {
+    /// Checks numbers and names that need no data.
+    ///
+    /// # Errors
+    /// A failure of class config, its location the key in the job file (`runs[1].reg_param`).
+    pub fn check(self) -> Result<ValidJobSpec, Failure> {
+        let sections = match self.runs.is_empty() {
+            true => vec![RunSection::default()],
+            false => self.runs,
+        };
+        let shared = &self.training.logistic_regression;
+        let runs = sections
+            .into_iter()
+            .enumerate()
+            .map(|(i, section)| check_run(section, shared, i))
+            .collect::<Result<_, _>>()?;
+        if self.job.name.trim().is_empty() {
+            return Err(Failure::new(ErrorClass::Config, "the job has no name").at("job.name"));
+        }
+        Ok(ValidJobSpec {
+            experiment: self.job.experiment.unwrap_or_else(|| self.job.name.clone()),
+            name: self.job.name,
+            data: self.data,
+            split: self.split,
+            pipeline: PipelineSpec { stages: self.stages },
+            label: self.training.label,
+            features: self.training.features,
+            weight: self.training.weight,
+            runs,
+            metrics: check_metrics(&self.evaluation.metrics)?,
+        })
+    }
+}
+
+fn check_run(section: RunSection, shared: &LogisticRegressionParams, i: usize) -> Result<ValidRun, Failure> {
+    let params = section.over(shared);
+    let valid = params.clone().check().map_err(|e| of_ml(&e).at(format!("runs[{i}]")))?;
+    Ok(ValidRun { name: section.name, params, valid })
+}
+
+fn check_metrics(names: &[String]) -> Result<Vec<Metric>, Failure> {
+    if names.is_empty() {
+        return Err(Failure::new(ErrorClass::Config, "no metric is named, expected at least one").at("evaluation.metrics"));
+    }
+    names.iter().map(|name| name.parse().map_err(|e: rookery_ml::MlError| of_ml(&e).at("evaluation.metrics"))).collect()
+}

@@ -1,0 +1,102 @@
+//! The passes over a dataset that the driver asks for: fitting stages, building blocks, rounds, scoring. Each is:
+//! ask all holders, merge in the fixed order.
+
+use rookery_ml::{
+    Ask, KernelCoefficients, Model, MulticlassMetrics, Partial, PipelineFit, FittedPipeline, Summary, Training,
+};
+use rookery_proto::{ErrorClass, Failure};
+
+use crate::error::{internal, of_ml};
+use crate::placement::Placement;
+use crate::worker_channel::{BlockSpec, Task};
+
+/// Fits the feature stages on the training part, pass by pass.
+pub(crate) async fn fit_stages(
+    placement: &Placement,
+    job_id: &str,
+    mut fit: PipelineFit,
+) -> Result<FittedPipeline, Failure> {
+    let task = Task { job_id: job_id.to_string(), round: 0 };
+    while let Some(pass) = fit.next_pass() {
+        let json = serde_json::to_string(&pass).map_err(internal)?;
+        let answers = placement
+            .ask_all(|worker, holding| {
+                let (task, json) = (task.clone(), json.clone());
+                async move { worker.fit_stages(&task, &holding, json).await }
+            })
+            .await?;
+        let mut total = pass.empty_statistics();
+        for answer in &answers {
+            total.merge(answer).map_err(|e| of_ml(&e))?;
+        }
+        fit.complete(total).map_err(|e| of_ml(&e))?;
+    }
+    fit.finish().map_err(|e| of_ml(&e))
+}
+
+/// Turns cached rows into blocks on the workers; returns the summary of the training part.
+pub(crate) async fn build_blocks(placement: &Placement, job_id: &str, spec: &BlockSpec) -> Result<Summary, Failure> {
+    let task = Task { job_id: job_id.to_string(), round: 0 };
+    let answers = placement
+        .ask_all(|worker, holding| {
+            let (task, spec) = (task.clone(), spec.clone());
+            async move { worker.build_blocks(&task, &holding, &spec).await }
+        })
+        .await?;
+    let summaries = answers.into_iter().map(|(summaries, _)| summaries).collect();
+    placement
+        .merge(summaries, &Summary::merge)?
+        .ok_or_else(|| Failure::new(ErrorClass::Data, "no partition holds rows"))
+}
+
+/// Rounds until the optimiser stops. `progress` is told after each.
+pub(crate) async fn train(
+    placement: &Placement,
+    job_id: &str,
+    blocks_id: &str,
+    training: &mut Training,
+    mut progress: impl FnMut(&Training),
+) -> Result<(), Failure> {
+    let mut round = 0;
+    while let Ask::Evaluate(coefficients) = training.ask() {
+        round += 1;
+        let task = Task { job_id: job_id.to_string(), round };
+        let partial = evaluate(placement, &task, blocks_id, &coefficients).await?;
+        training.tell(&partial).map_err(|e| of_ml(&e))?;
+        progress(training);
+    }
+    Ok(())
+}
+
+/// One round: coefficients out, partials back, merged along the fixed tree.
+async fn evaluate(
+    placement: &Placement,
+    task: &Task,
+    blocks_id: &str,
+    coefficients: &KernelCoefficients,
+) -> Result<Partial, Failure> {
+    let answers = placement
+        .ask_all(|worker, holding| async move {
+            worker.evaluate_objective(task, &holding, blocks_id, coefficients).await
+        })
+        .await?;
+    Ok(placement.merge(answers, &Partial::merge)?.unwrap_or_else(|| coefficients.zero_partial()))
+}
+
+/// Scores the test part with a model.
+pub(crate) async fn score(
+    placement: &Placement,
+    job_id: &str,
+    model: &Model,
+    weight: Option<&str>,
+) -> Result<MulticlassMetrics, Failure> {
+    let task = Task { job_id: job_id.to_string(), round: 0 };
+    let json = model.to_json().map_err(|e| of_ml(&e))?;
+    let answers = placement
+        .ask_all(|worker, holding| {
+            let (task, json, label) = (&task, json.clone(), &model.label);
+            async move { worker.score_model(task, &holding, json, label, weight).await }
+        })
+        .await?;
+    Ok(placement.merge(answers, &MulticlassMetrics::merge)?.unwrap_or_default())
+}

@@ -1,0 +1,238 @@
+//! [`WorkerChannel`]: calls to one worker's trainer service. Generated messages stop here; every call has a
+//! deadline, and every failure names the worker.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use rookery_data::engine::Channels;
+
+use rookery_ml::tree::Node;
+use rookery_ml::{
+    ConfusionCell, Family, FitStatistics, KernelCoefficients, MulticlassMetrics, Partial, StageStatistics, Summary,
+};
+use rookery_proto::v1::trainer_service_client::TrainerServiceClient;
+use rookery_proto::{ErrorClass, Failure, MAX_MESSAGE_BYTES, v1};
+use tonic::transport::Channel;
+use tonic::{Code, Status};
+use url::Url;
+
+use crate::error::internal;
+
+/// The partitions of a dataset that one worker holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Holding {
+    pub(crate) dataset: String,
+    /// Leaves of the merge tree over the whole dataset.
+    pub(crate) leaf_count: u32,
+    /// Number and leaf of each partition, ascending.
+    pub(crate) partitions: Vec<(u32, u32)>,
+}
+
+/// What a call belongs to.
+#[derive(Debug, Clone)]
+pub(crate) struct Task {
+    pub(crate) job_id: String,
+    /// Number of the round within the run; 0 outside rounds.
+    pub(crate) round: u64,
+}
+
+/// Where blocks get their columns from, and what they are called.
+#[derive(Debug, Clone)]
+pub(crate) struct BlockSpec {
+    pub(crate) blocks_id: String,
+    pub(crate) pipeline_json: String,
+    pub(crate) features: String,
+    pub(crate) label: String,
+    pub(crate) weight: Option<String>,
+}
+
+/// Calls to one worker.
+#[derive(Debug, Clone)]
+pub(crate) struct WorkerChannel {
+    url: Url,
+    deadline: Duration,
+    client: TrainerServiceClient<Channel>,
+}
+
+impl WorkerChannel {
+    pub(crate) fn new(channels: &Channels, url: Url, deadline: Duration) -> Result<Self, Failure> {
+        let channel = channels.get(&url).map_err(|e| internal(e).at(url.as_str()))?;
+        let client = TrainerServiceClient::new(channel)
+            .max_decoding_message_size(MAX_MESSAGE_BYTES)
+            .max_encoding_message_size(MAX_MESSAGE_BYTES);
+        Ok(Self { url, deadline, client })
+    }
+
+    pub(crate) async fn fit_stages(
+        &self,
+        task: &Task,
+        holding: &Holding,
+        fit_pass_json: String,
+    ) -> Result<FitStatistics, Failure> {
+        let request = v1::FitStagesRequest { task: key(task), partitions: set(holding), fit_pass_json };
+        let mut client = self.client.clone();
+        let response = self.bounded(client.fit_stages(request)).await?;
+        response.statistics.into_iter().map(statistics).collect::<Result<_, _>>().map(|stages| FitStatistics { stages })
+    }
+
+    pub(crate) async fn build_blocks(
+        &self,
+        task: &Task,
+        holding: &Holding,
+        spec: &BlockSpec,
+    ) -> Result<(Vec<(Node, Summary)>, u64), Failure> {
+        let request = v1::BuildBlocksRequest {
+            task: key(task),
+            partitions: set(holding),
+            blocks_id: spec.blocks_id.clone(),
+            pipeline_json: spec.pipeline_json.clone(),
+            features_column: spec.features.clone(),
+            label_column: spec.label.clone(),
+            weight_column: spec.weight.clone().unwrap_or_default(),
+        };
+        let mut client = self.client.clone();
+        let response = self.bounded(client.build_blocks(request)).await?;
+        let summaries = response.summaries.into_iter().map(|s| pair(s.node, s.summary, summary)).collect::<Result<_, _>>()?;
+        Ok((summaries, response.memory_bytes))
+    }
+
+    pub(crate) async fn evaluate_objective(
+        &self,
+        task: &Task,
+        holding: &Holding,
+        blocks_id: &str,
+        coefficients: &KernelCoefficients,
+    ) -> Result<Vec<(Node, Partial)>, Failure> {
+        let request = v1::EvaluateObjectiveRequest {
+            task: key(task),
+            partitions: set(holding),
+            blocks_id: blocks_id.to_string(),
+            coefficients: Some(v1::KernelCoefficients {
+                binomial: coefficients.family == Family::Binomial,
+                classes: coefficients.classes as u32,
+                width: coefficients.width as u32,
+                coefficients: coefficients.coefficients.clone(),
+                offsets: coefficients.offsets.clone(),
+            }),
+        };
+        let mut client = self.client.clone();
+        let response = self.bounded(client.evaluate_objective(request)).await?;
+        response.partials.into_iter().map(|p| pair(p.node, p.partial, partial)).collect()
+    }
+
+    pub(crate) async fn score_model(
+        &self,
+        task: &Task,
+        holding: &Holding,
+        model_json: String,
+        label: &str,
+        weight: Option<&str>,
+    ) -> Result<Vec<(Node, MulticlassMetrics)>, Failure> {
+        let request = v1::ScoreModelRequest {
+            task: key(task),
+            partitions: set(holding),
+            model_json,
+            label_column: label.to_string(),
+            weight_column: weight.unwrap_or_default().to_string(),
+        };
+        let mut client = self.client.clone();
+        let response = self.bounded(client.score_model(request)).await?;
+        response.metrics.into_iter().map(|m| pair(m.node, m.metrics, metrics)).collect()
+    }
+
+    pub(crate) async fn release(&self, dataset_id: &str) -> Result<(), Failure> {
+        let request = v1::ReleaseRequest { dataset_id: dataset_id.to_string() };
+        let mut client = self.client.clone();
+        self.bounded(client.release(request)).await.map(|_| ())
+    }
+
+    /// The answer within the deadline, or a failure that names this worker.
+    async fn bounded<T>(
+        &self,
+        call: impl Future<Output = Result<tonic::Response<T>, Status>>,
+    ) -> Result<T, Failure> {
+        match tokio::time::timeout(self.deadline, call).await {
+            Ok(Ok(response)) => Ok(response.into_inner()),
+            Ok(Err(status)) => Err(self.failure(status)),
+            Err(_) => Err(Failure::new(
+                ErrorClass::TimedOut,
+                format!("worker {} did not answer within {} s", self.url, self.deadline.as_secs()),
+            )),
+        }
+    }
+
+    fn failure(&self, status: Status) -> Failure {
+        // A connection that broke under a call is UNKNOWN or CANCELLED to tonic; a worker sends neither itself.
+        let transport = matches!(status.code(), Code::Unavailable | Code::Unknown | Code::Cancelled);
+        if transport && status.details().is_empty() {
+            return Failure::new(ErrorClass::Unreachable, format!("worker {} is lost: {}", self.url, status.message()))
+                .hint("see the worker's log; submit the job again once the cluster has a worker");
+        }
+        Failure::from(status)
+    }
+}
+
+fn key(task: &Task) -> Option<v1::TaskKey> {
+    Some(v1::TaskKey { job_id: task.job_id.clone(), round: task.round, attempt: 0 })
+}
+
+fn set(holding: &Holding) -> Option<v1::PartitionSet> {
+    let (partitions, leaves) = holding.partitions.iter().copied().unzip();
+    Some(v1::PartitionSet {
+        dataset_id: holding.dataset.clone(),
+        leaf_count: holding.leaf_count,
+        partitions,
+        leaves,
+    })
+}
+
+fn pair<M, T>(node: Option<v1::MergeNode>, message: Option<M>, convert: impl Fn(M) -> T) -> Result<(Node, T), Failure> {
+    match (node, message) {
+        (Some(node), Some(message)) => Ok((Node { level: node.level, index: node.index }, convert(message))),
+        _ => Err(internal("a worker's answer lacks a field")),
+    }
+}
+
+fn statistics(message: v1::StageStatistics) -> Result<(u32, StageStatistics), Failure> {
+    use v1::stage_statistics::Statistics;
+    let statistics = match message.statistics {
+        Some(Statistics::LabelCounts(counts)) => {
+            let counts: BTreeMap<String, u64> = counts.counts.into_iter().map(|c| (c.label, c.count)).collect();
+            StageStatistics::LabelCounts(counts)
+        }
+        Some(Statistics::Range(range)) => {
+            StageStatistics::Range { min: range.min, max: range.max, count: range.count }
+        }
+        None => return Err(internal("a worker's statistics lack their kind")),
+    };
+    Ok((message.stage, statistics))
+}
+
+fn summary(message: v1::Summary) -> Summary {
+    Summary {
+        rows: message.rows,
+        weight_sum: message.weight_sum,
+        weight_square_sum: message.weight_square_sum,
+        mean: message.mean,
+        m2: message.m2,
+        label_weights: message.label_weights,
+    }
+}
+
+fn partial(message: v1::Partial) -> Partial {
+    Partial {
+        loss_sum: message.loss_sum,
+        weight_sum: message.weight_sum,
+        rows: message.rows,
+        gradient_sum: message.gradient_sum,
+    }
+}
+
+fn metrics(message: v1::ClassificationMetrics) -> MulticlassMetrics {
+    let cells = message
+        .cells
+        .into_iter()
+        .map(|cell| ConfusionCell { label: cell.label, prediction: cell.prediction, weight: cell.weight })
+        .collect();
+    MulticlassMetrics { cells, log_loss_sum: message.log_loss_sum, rows: message.rows }
+}

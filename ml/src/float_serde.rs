@@ -1,0 +1,116 @@
+//! Floats in JSON without loss.
+//!
+//! JSON has no infinity and no NaN, yet an intercept can be −∞ (one class only) and a line search can meet ∞.
+//! Finite values are written as numbers (shortest digits that read back to the same bits), the others as the
+//! strings `"Infinity"`, `"-Infinity"` and `"NaN"`.
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum Float {
+    Number(f64),
+    Name(FloatName),
+}
+
+#[derive(Serialize, Deserialize)]
+enum FloatName {
+    Infinity,
+    #[serde(rename = "-Infinity")]
+    NegativeInfinity,
+    NaN,
+}
+
+impl From<f64> for Float {
+    fn from(value: f64) -> Self {
+        if value.is_finite() {
+            Float::Number(value)
+        } else if value.is_nan() {
+            Float::Name(FloatName::NaN)
+        } else if value > 0.0 {
+            Float::Name(FloatName::Infinity)
+        } else {
+            Float::Name(FloatName::NegativeInfinity)
+        }
+    }
+}
+
+impl From<Float> for f64 {
+    fn from(value: Float) -> Self {
+        match value {
+            Float::Number(number) => number,
+            Float::Name(FloatName::Infinity) => f64::INFINITY,
+            Float::Name(FloatName::NegativeInfinity) => f64::NEG_INFINITY,
+            Float::Name(FloatName::NaN) => f64::NAN,
+        }
+    }
+}
+
+/// For one `f64`: `#[serde(with = "crate::float_serde::scalar")]`.
+pub(crate) mod scalar {
+    use super::*;
+
+    pub(crate) fn serialize<S: Serializer>(value: &f64, serializer: S) -> Result<S::Ok, S::Error> {
+        Float::from(*value).serialize(serializer)
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+        Float::deserialize(deserializer).map(f64::from)
+    }
+}
+
+/// For a `Vec<f64>`: `#[serde(with = "crate::float_serde::vector")]`.
+pub(crate) mod vector {
+    use super::*;
+
+    pub(crate) fn serialize<S: Serializer>(values: &[f64], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(values.iter().map(|value| Float::from(*value)))
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<f64>, D::Error> {
+        let floats = Vec::<Float>::deserialize(deserializer)?;
+        Ok(floats.into_iter().map(f64::from).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde::{Deserialize, Serialize};
+
+    #[derive(Serialize, Deserialize)]
+    struct Holder {
+        #[serde(with = "super::scalar")]
+        one: f64,
+        #[serde(with = "super::vector")]
+        many: Vec<f64>,
+    }
+
+    fn round_trip(values: &[f64]) {
+        let holder = Holder {
+            one: values[0],
+            many: values.to_vec(),
+        };
+        let text = serde_json::to_string(&holder).expect("floats can be written");
+        let back: Holder = serde_json::from_str(&text).expect("what was written can be read");
+        let bits = |values: &[f64]| values.iter().map(|v| v.to_bits()).collect::<Vec<_>>();
+        assert_eq!(bits(&back.many), bits(values), "{text}");
+        assert_eq!(back.one.to_bits(), values[0].to_bits(), "{text}");
+    }
+
+    #[test]
+    fn special_values_survive() {
+        for value in [f64::INFINITY, f64::NEG_INFINITY, f64::NAN, -0.0, 5e-324, f64::MAX] {
+            round_trip(&[value, 1.0]);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn every_finite_bit_pattern_survives(bits in any::<u64>()) {
+            let value = f64::from_bits(bits);
+            prop_assume!(!value.is_nan());
+            round_trip(&[value]);
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! A pipeline is stages in order; each adds one column and may read those before it.
+//!
+//! [`PipelineSpec`] is what the user writes, [`PipelineFit`] fits it in as few passes over the training rows as
+//! its stages allow, and [`FittedPipeline`] transforms rows, the same way in training and in serving.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::MlError;
+use crate::frame::{ColumnKind, Frame};
+use crate::stages::{FittedStage, StageSpec};
+
+mod fit;
+
+pub use fit::{FitPass, FitStatistics, PassStage, PipelineFit};
+
+/// The stages of a pipeline as the user writes them.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PipelineSpec {
+    /// The stages in order.
+    #[serde(default)]
+    pub stages: Vec<StageSpec>,
+}
+
+/// A pipeline that is ready to transform rows.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FittedPipeline {
+    /// The stages in order.
+    pub stages: Vec<FittedStage>,
+}
+
+impl PipelineSpec {
+    /// Checks that every stage finds its inputs, of a kind it can use, and that no column is made twice. Returns
+    /// nothing: the check is for telling the user before any row is read.
+    ///
+    /// # Errors
+    /// [`MlError::Stage`] naming the first stage that cannot work.
+    pub fn check(&self, inputs: &[(String, ColumnKind)]) -> Result<(), MlError> {
+        self.output_schema(inputs).map(|_| ())
+    }
+
+    /// Returns the columns there are after the last stage, the inputs first.
+    ///
+    /// # Errors
+    /// As [`check`](PipelineSpec::check).
+    pub fn output_schema(
+        &self,
+        inputs: &[(String, ColumnKind)],
+    ) -> Result<Vec<(String, ColumnKind)>, MlError> {
+        let mut schema = inputs.to_vec();
+        for (index, stage) in self.stages.iter().enumerate() {
+            let output = add_stage(stage, &schema).map_err(|e| e.in_stage(index, stage.type_name()))?;
+            schema.push(output);
+        }
+        Ok(schema)
+    }
+}
+
+fn add_stage(stage: &StageSpec, schema: &[(String, ColumnKind)]) -> Result<(String, ColumnKind), MlError> {
+    let mut inputs = Vec::new();
+    for input in stage.inputs() {
+        let Some((_, kind)) = schema.iter().find(|(name, _)| name == input) else {
+            let available = schema.iter().map(|(name, _)| name.clone()).collect();
+            return Err(MlError::UnknownColumn {
+                column: input.to_owned(),
+                available,
+            });
+        };
+        inputs.push((input, *kind));
+    }
+    let kind = stage.check(&inputs)?;
+    let output = stage.output().to_owned();
+    if schema.iter().any(|(name, _)| *name == output) {
+        return Err(MlError::DuplicateColumn { column: output });
+    }
+    Ok((output, kind))
+}
+
+impl FittedPipeline {
+    /// Returns `frame` with the output column of every stage added, and without the rows a stage drops.
+    ///
+    /// # Errors
+    /// [`MlError::Stage`] naming the stage that failed.
+    pub fn transform(&self, frame: Frame) -> Result<Frame, MlError> {
+        transform(self.stages.iter().enumerate(), frame)
+    }
+
+    /// Returns the stages that `column` depends on, directly or not: what serving needs. A stage that only makes
+    /// the label is left out, so a request needs no label.
+    #[must_use]
+    pub fn needed_for(&self, column: &str) -> FittedPipeline {
+        let mut needed = BTreeSet::from([column.to_owned()]);
+        let mut stages = Vec::new();
+        for stage in self.stages.iter().rev() {
+            let spec = stage.spec();
+            if needed.remove(spec.output()) {
+                needed.extend(spec.inputs().into_iter().map(str::to_owned));
+                stages.push(stage.clone());
+            }
+        }
+        stages.reverse();
+        FittedPipeline { stages }
+    }
+
+    /// Returns the columns that must be there before the first stage so that `column` can be made, ascending by
+    /// name.
+    pub fn source_columns(&self, column: &str) -> BTreeSet<String> {
+        let mut sources = BTreeSet::from([column.to_owned()]);
+        for stage in self.stages.iter().rev() {
+            let spec = stage.spec();
+            if sources.remove(spec.output()) {
+                sources.extend(spec.inputs().into_iter().map(str::to_owned));
+            }
+        }
+        sources
+    }
+}
+
+fn transform<'a>(
+    stages: impl Iterator<Item = (usize, &'a FittedStage)>,
+    mut frame: Frame,
+) -> Result<Frame, MlError> {
+    for (index, stage) in stages {
+        frame = stage
+            .transform(frame)
+            .map_err(|e| e.in_stage(index, stage.spec().type_name()))?;
+    }
+    Ok(frame)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn spec(json: &str) -> PipelineSpec {
+        serde_json::from_str(&format!("{{\"stages\": [{json}]}}")).expect("a pipeline")
+    }
+
+    fn columns() -> Vec<(String, ColumnKind)> {
+        vec![
+            ("a".to_owned(), ColumnKind::Float),
+            ("t".to_owned(), ColumnKind::Text),
+        ]
+    }
+
+    fn error(json: &str) -> String {
+        spec(json)
+            .check(&columns())
+            .expect_err("the pipeline is wrong")
+            .to_string()
+    }
+
+    #[test]
+    fn a_correct_pipeline_passes_and_defaults_are_sparks() {
+        let spec = spec(
+            r#"{"type": "StringIndexer", "input": "t", "output": "i"},
+               {"type": "VectorAssembler", "inputs": ["a", "i"], "output": "v"},
+               {"type": "MinMaxScaler", "input": "v", "output": "s"}"#,
+        );
+        let schema = spec.output_schema(&columns()).expect("correct");
+        assert_eq!(schema[4], ("s".to_owned(), ColumnKind::Vector));
+        let text = serde_json::to_string(&spec).expect("writable");
+        assert!(
+            text.contains(r#""order":"frequencyDesc","handle_invalid":"error""#),
+            "{text}"
+        );
+        assert!(text.contains(r#""min":0.0,"max":1.0"#), "{text}");
+    }
+
+    #[test]
+    fn mistakes_name_the_stage_and_the_columns_there_are() {
+        assert_eq!(
+            error(r#"{"type": "MinMaxScaler", "input": "x", "output": "s"}"#),
+            "stage 0 (MinMaxScaler): unknown column x; available columns: a, t"
+        );
+        assert_eq!(
+            error(r#"{"type": "VectorAssembler", "inputs": ["t"], "output": "v"}"#),
+            "stage 0 (VectorAssembler): Data type string of column t is not supported."
+        );
+        assert_eq!(
+            error(r#"{"type": "StringIndexer", "input": "t", "output": "a"}"#),
+            "stage 0 (StringIndexer): column a already exists"
+        );
+        assert_eq!(
+            error(r#"{"type": "MinMaxScaler", "input": "a", "output": "s"}"#),
+            "stage 0 (MinMaxScaler): requirement failed: Column a must be of type vector but was actually of \
+             type float."
+        );
+        let unknown = r#"{"stages": [{"type": "VectorAssembler", "inputs": ["a"], "outptu": "v"}]}"#;
+        let unknown = serde_json::from_str::<PipelineSpec>(unknown)
+            .expect_err("misspelt")
+            .to_string();
+        assert!(unknown.contains("unknown field `outptu`"), "{unknown}");
+    }
+}

@@ -1,0 +1,302 @@
+//! Distributed fitting of a pipeline.
+//!
+//! A pass is one trip over the training rows. It fits every estimator whose inputs can be computed already, so
+//! stages that do not depend on each other share a pass: the lab's StringIndexer and MinMaxScaler need one pass,
+//! not two. The driver loops
+//! `while let Some(pass) = fit.next_pass() { … accumulate on every partition, merge … fit.complete(statistics)? }`.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use super::{FittedPipeline, PipelineSpec};
+use crate::error::MlError;
+use crate::frame::Frame;
+use crate::stages::{FittedStage, StageSpec, StageStatistics};
+
+/// The progress of fitting one pipeline.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PipelineFit {
+    stages: Vec<(StageSpec, Option<FittedStage>)>,
+}
+
+/// One pass over the training rows: what to apply and what to fit, in order.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FitPass {
+    /// The stages that take part.
+    pub stages: Vec<PassStage>,
+}
+
+/// One stage's part in a pass.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum PassStage {
+    /// Add this stage's column to the rows.
+    Apply {
+        /// Position in the pipeline.
+        stage: u32,
+        /// The stage.
+        fitted: FittedStage,
+    },
+    /// Collect this stage's statistics.
+    Fit {
+        /// Position in the pipeline.
+        stage: u32,
+        /// The stage.
+        spec: StageSpec,
+    },
+}
+
+/// What a pass learnt from some rows, by position of the stage in the pipeline. A commutative monoid under
+/// [`merge`](FitStatistics::merge), exact in any order; [`FitPass::empty_statistics`] is its neutral element.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct FitStatistics {
+    /// One entry for each stage the pass fits.
+    pub stages: BTreeMap<u32, StageStatistics>,
+}
+
+impl FitStatistics {
+    /// Adds what `other` saw.
+    ///
+    /// # Errors
+    /// [`MlError::ForeignStatistics`] or [`MlError::Shape`] if `other` is not of the same pass.
+    pub fn merge(&mut self, other: &FitStatistics) -> Result<(), MlError> {
+        if self.stages.keys().ne(other.stages.keys()) {
+            let keys = |statistics: &FitStatistics| statistics.stages.keys().copied().collect::<Vec<_>>();
+            let text = format!("stages {:?} against {:?}", keys(self), keys(other));
+            return Err(MlError::ForeignStatistics(text));
+        }
+        self.stages
+            .values_mut()
+            .zip(other.stages.values())
+            .try_for_each(|(mine, others)| mine.merge(others))
+    }
+}
+
+impl FitPass {
+    /// Returns the statistics of no rows.
+    pub fn empty_statistics(&self) -> FitStatistics {
+        let fits = self.stages.iter().filter_map(|stage| match stage {
+            PassStage::Apply { .. } => None,
+            PassStage::Fit { stage, spec } => Some((*stage, spec.empty_statistics()?)),
+        });
+        FitStatistics {
+            stages: fits.collect(),
+        }
+    }
+
+    /// Adds the rows of `frame` to `statistics`.
+    ///
+    /// # Errors
+    /// [`MlError::Stage`] naming the stage that met a row or column it cannot use.
+    pub fn accumulate(&self, frame: &Frame, statistics: &mut FitStatistics) -> Result<(), MlError> {
+        let mut frame = frame.clone();
+        for part in &self.stages {
+            match part {
+                PassStage::Apply { stage, fitted } => {
+                    let applied = fitted.transform(frame);
+                    frame = applied.map_err(|e| e.in_stage(*stage as usize, fitted.spec().type_name()))?;
+                }
+                PassStage::Fit { stage, spec } => {
+                    let own = statistics.stages.get_mut(stage).ok_or_else(|| missing(*stage))?;
+                    let done = spec.accumulate(&frame, own);
+                    done.map_err(|e| e.in_stage(*stage as usize, spec.type_name()))?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl PipelineFit {
+    /// Starts with nothing fitted.
+    pub fn new(spec: PipelineSpec) -> Self {
+        let stages = spec.stages.into_iter().map(|stage| {
+            let fitted = stage.as_transformer();
+            (stage, fitted)
+        });
+        PipelineFit {
+            stages: stages.collect(),
+        }
+    }
+
+    /// Returns the next pass; `None` once every stage is fitted.
+    pub fn next_pass(&self) -> Option<FitPass> {
+        if self.unfitted().is_empty() {
+            return None;
+        }
+        let mut pass = Vec::new();
+        let mut unavailable = BTreeSet::new();
+        for ((spec, fitted), stage) in self.stages.iter().zip(0_u32..) {
+            let ready = spec.inputs().iter().all(|input| !unavailable.contains(input));
+            match fitted {
+                Some(fitted) if ready => pass.push(PassStage::Apply {
+                    stage,
+                    fitted: fitted.clone(),
+                }),
+                None if ready => pass.push(PassStage::Fit {
+                    stage,
+                    spec: spec.clone(),
+                }),
+                _ => {}
+            }
+            if ready && fitted.is_some() {
+                continue;
+            }
+            unavailable.insert(spec.output());
+            // Later stages must be fitted on the rows this one leaves over, as a stage-by-stage fit would.
+            if spec.drops_rows() {
+                break;
+            }
+        }
+        Some(FitPass { stages: pass })
+    }
+
+    /// Takes the merged statistics of the pass that [`next_pass`](PipelineFit::next_pass) returned.
+    ///
+    /// # Errors
+    /// [`MlError::ForeignStatistics`] if they belong to another pass; [`MlError::Stage`] around
+    /// [`MlError::NothingSummarized`] if a stage that needs rows saw none.
+    pub fn complete(&mut self, mut statistics: FitStatistics) -> Result<(), MlError> {
+        let pass = self.next_pass().unwrap_or(FitPass { stages: Vec::new() });
+        for part in pass.stages {
+            let PassStage::Fit { stage, spec } = part else {
+                continue;
+            };
+            let own = statistics.stages.remove(&stage).ok_or_else(|| missing(stage))?;
+            let fitted = spec
+                .fit(own)
+                .map_err(|e| e.in_stage(stage as usize, spec.type_name()))?;
+            self.stages[stage as usize].1 = Some(fitted);
+        }
+        match statistics.stages.keys().next() {
+            Some(stage) => Err(MlError::ForeignStatistics(format!(
+                "stage {stage} is not fitted in it"
+            ))),
+            None => Ok(()),
+        }
+    }
+
+    /// Returns the fitted pipeline.
+    ///
+    /// # Errors
+    /// [`MlError::NotFitted`] with the stages still missing.
+    pub fn finish(self) -> Result<FittedPipeline, MlError> {
+        let unfitted = self.unfitted();
+        if !unfitted.is_empty() {
+            return Err(MlError::NotFitted(unfitted));
+        }
+        Ok(FittedPipeline {
+            stages: self.stages.into_iter().filter_map(|(_, fitted)| fitted).collect(),
+        })
+    }
+
+    fn unfitted(&self) -> Vec<usize> {
+        let stages = self.stages.iter().enumerate();
+        stages
+            .filter(|(_, (_, fitted))| fitted.is_none())
+            .map(|(index, _)| index)
+            .collect()
+    }
+}
+
+fn missing(stage: u32) -> MlError {
+    MlError::ForeignStatistics(format!("stage {stage} is missing"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::frame::{Column, ColumnData};
+
+    fn spec(json: &str) -> PipelineSpec {
+        serde_json::from_str(&format!("{{\"stages\": [{json}]}}")).expect("a pipeline")
+    }
+
+    fn fitted_stages(pass: &FitPass) -> Vec<u32> {
+        pass.empty_statistics().stages.into_keys().collect()
+    }
+
+    const LAB: &str = r#"{"type": "StringIndexer", "input": "island", "output": "island_index"},
+        {"type": "VectorAssembler", "inputs": ["mass"], "output": "numbers"},
+        {"type": "MinMaxScaler", "input": "numbers", "output": "scaled"},
+        {"type": "VectorAssembler", "inputs": ["island_index", "scaled"], "output": "features"}"#;
+
+    fn rows(islands: &[&str], masses: &[f64]) -> Frame {
+        let islands = islands.iter().map(|island| (*island).to_owned()).collect();
+        Frame::new(masses.len())
+            .with_column("island", Column::new(ColumnData::Text(islands)))
+            .and_then(|frame| frame.with_column("mass", Column::new(ColumnData::Double(masses.to_vec()))))
+            .expect("columns fit")
+    }
+
+    #[test]
+    fn independent_estimators_share_one_pass() {
+        let mut fit = PipelineFit::new(spec(LAB));
+        let pass = fit.next_pass().expect("there is something to fit");
+        assert_eq!(fitted_stages(&pass), [0, 2]);
+
+        let mut total = pass.empty_statistics();
+        for frame in [rows(&["b", "a"], &[3.0, 1.0]), rows(&["a"], &[2.0])] {
+            let mut statistics = pass.empty_statistics();
+            pass.accumulate(&frame, &mut statistics).expect("rows are fine");
+            total.merge(&statistics).expect("same pass");
+        }
+        fit.complete(total).expect("same pass");
+        assert_eq!(fit.next_pass(), None);
+        let out = fit
+            .finish()
+            .and_then(|p| p.transform(rows(&["b"], &[2.0])))
+            .expect("fitted");
+        let features = &out.column("features").expect("the last stage").data;
+        assert_eq!(
+            *features,
+            ColumnData::Vector {
+                width: 2,
+                values: vec![1.0, 0.5]
+            }
+        );
+    }
+
+    #[test]
+    fn dependent_estimators_need_two_passes() {
+        let fit = PipelineFit::new(spec(
+            r#"{"type": "StringIndexer", "input": "island", "output": "i"},
+               {"type": "VectorAssembler", "inputs": ["i"], "output": "v"},
+               {"type": "MinMaxScaler", "input": "v", "output": "s"}"#,
+        ));
+        assert_eq!(fitted_stages(&fit.next_pass().expect("a pass")), [0]);
+        assert_eq!(fit.finish(), Err(MlError::NotFitted(vec![0, 2])));
+    }
+
+    #[test]
+    fn a_stage_that_drops_rows_is_fitted_before_those_after_it() {
+        let skipping = LAB.replacen(
+            "\"island_index\"",
+            "\"island_index\", \"handle_invalid\": \"skip\"",
+            1,
+        );
+        let fit = PipelineFit::new(spec(&skipping));
+        assert_eq!(fitted_stages(&fit.next_pass().expect("a pass")), [0]);
+    }
+
+    #[test]
+    fn foreign_and_empty_statistics_are_refused() {
+        let mut fit = PipelineFit::new(spec(LAB));
+        let pass = fit.next_pass().expect("a pass");
+        let error = fit
+            .complete(FitStatistics::default())
+            .expect_err("nothing told")
+            .to_string();
+        assert_eq!(error, "statistics do not belong to this pass: stage 0 is missing");
+        let error = fit
+            .complete(pass.empty_statistics())
+            .expect_err("no rows")
+            .to_string();
+        assert_eq!(
+            error,
+            "stage 2 (MinMaxScaler): requirement failed: Nothing has been added to this summarizer."
+        );
+    }
+}

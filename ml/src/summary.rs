@@ -1,0 +1,253 @@
+//! The training set in numbers: weighted moments of each feature and the weight of each class.
+//!
+//! With wᵢ the instance weights, W = Σwᵢ and W₂ = Σwᵢ²: μⱼ = Σ wᵢ·xᵢⱼ / W and the unbiased weighted variance is
+//! σⱼ² = Σ wᵢ·(xᵢⱼ − μⱼ)² / (W − W₂/W), which is the n−1 formula for unit weights
+//! (`org.apache.spark.ml.stat.Summarizer`). Rows of weight 0 count for nothing.
+
+use serde::{Deserialize, Serialize};
+
+use crate::block::Block;
+use crate::error::MlError;
+use crate::lanes;
+
+/// Most classes there may be. Each costs a row of coefficients, so a label column that is really an identifier is
+/// caught here and not when memory runs out.
+pub const MAX_CLASSES: usize = 10_000;
+
+/// Weighted moments and label histogram; a monoid under [`merge`](Summary::merge), with
+/// [`default`](Summary::default) as its neutral element.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Summary {
+    /// Rows with a positive weight.
+    pub rows: u64,
+    /// W = Σwᵢ.
+    pub weight_sum: f64,
+    /// Σwᵢ².
+    pub weight_square_sum: f64,
+    /// μⱼ for each feature; empty before the first row.
+    pub mean: Vec<f64>,
+    /// Σ wᵢ·(xᵢⱼ − μⱼ)² for each feature.
+    pub m2: Vec<f64>,
+    /// Σwᵢ of each class, by label; as long as the largest label needs.
+    pub label_weights: Vec<f64>,
+}
+
+impl Summary {
+    /// Returns the summary of all rows of `blocks`, in order.
+    ///
+    /// # Errors
+    /// [`MlError::TooManyClasses`] if a label is [`MAX_CLASSES`] or more.
+    pub fn of_blocks(blocks: &[Block]) -> Result<Summary, MlError> {
+        blocks.iter().try_fold(Summary::default(), |total, block| {
+            Ok(total.merge(Summary::of_block(block)?))
+        })
+    }
+
+    fn of_block(block: &Block) -> Result<Summary, MlError> {
+        let weight = |row: usize| block.weights().map_or(1.0, |weights| weights[row]);
+        let Some(first) = (0..block.rows()).find(|row| weight(*row) > 0.0) else {
+            return Ok(Summary::default());
+        };
+        let mut label_weights = Vec::new();
+        let mut rows = 0;
+        for row in (0..block.rows()).filter(|row| weight(*row) > 0.0) {
+            let label = block.labels()[row];
+            if label >= MAX_CLASSES as f64 {
+                return Err(MlError::TooManyClasses {
+                    label,
+                    bound: MAX_CLASSES,
+                });
+            }
+            let class = label as usize;
+            if label_weights.len() <= class {
+                label_weights.resize(class + 1, 0.0);
+            }
+            label_weights[class] += weight(row);
+            rows += 1;
+        }
+        let weight_sum = lanes::sum_by(block.rows(), weight);
+        let weight_square_sum = lanes::sum_by(block.rows(), |row| weight(row) * weight(row));
+        let (mut mean, mut m2) = (
+            Vec::with_capacity(block.width()),
+            Vec::with_capacity(block.width()),
+        );
+        for feature in 0..block.width() {
+            let values = block.feature(feature);
+            // Measured from the first value, a constant feature has a deviation of exactly 0 and is recognised.
+            let origin = values[first];
+            let shift = lanes::sum_by(block.rows(), |row| weight(row) * (values[row] - origin)) / weight_sum;
+            let centre = origin + shift;
+            mean.push(centre);
+            m2.push(lanes::sum_by(block.rows(), |row| {
+                let deviation = values[row] - centre;
+                weight(row) * deviation * deviation
+            }));
+        }
+        Ok(Summary {
+            rows,
+            weight_sum,
+            weight_square_sum,
+            mean,
+            m2,
+            label_weights,
+        })
+    }
+
+    /// Returns the summary of both sets of rows (Chan, Golub and LeVeque's update).
+    ///
+    /// Both must have the same number of features or be empty; see [`check_shape`](Summary::check_shape).
+    #[must_use]
+    pub fn merge(self, other: Summary) -> Summary {
+        if other.rows == 0 {
+            return self;
+        }
+        if self.rows == 0 {
+            return other;
+        }
+        let weight_sum = self.weight_sum + other.weight_sum;
+        let share = other.weight_sum / weight_sum;
+        let moments = self
+            .mean
+            .iter()
+            .zip(&self.m2)
+            .zip(other.mean.iter().zip(&other.m2));
+        let (mean, m2) = moments
+            .map(|((mean, m2), (other_mean, other_m2))| {
+                let delta = other_mean - mean;
+                (
+                    mean + delta * share,
+                    m2 + other_m2 + delta * delta * self.weight_sum * share,
+                )
+            })
+            .unzip();
+        let (mut longer, shorter) = if self.label_weights.len() >= other.label_weights.len() {
+            (self.label_weights, other.label_weights)
+        } else {
+            (other.label_weights, self.label_weights)
+        };
+        lanes::axpy(1.0, &shorter, &mut longer);
+        Summary {
+            rows: self.rows + other.rows,
+            weight_sum,
+            weight_square_sum: self.weight_square_sum + other.weight_square_sum,
+            mean,
+            m2,
+            label_weights: longer,
+        }
+    }
+
+    /// Checks a summary that came over the wire: `width` features (or no rows), and not too many classes.
+    ///
+    /// # Errors
+    /// [`MlError::Shape`] or [`MlError::TooManyClasses`].
+    pub fn check_shape(&self, width: usize) -> Result<(), MlError> {
+        if self.label_weights.len() > MAX_CLASSES {
+            let label = (self.label_weights.len() - 1) as f64;
+            return Err(MlError::TooManyClasses {
+                label,
+                bound: MAX_CLASSES,
+            });
+        }
+        for got in [self.mean.len(), self.m2.len()] {
+            if self.rows > 0 && got != width {
+                return Err(MlError::Shape {
+                    what: "features in summary",
+                    expected: width,
+                    got,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns the number of features; 0 before the first row.
+    pub fn width(&self) -> usize {
+        self.mean.len()
+    }
+
+    /// Returns the standard deviation σⱼ of each feature; 0 for a constant one.
+    pub fn std(&self) -> Vec<f64> {
+        let denominator = self.weight_sum - self.weight_square_sum / self.weight_sum;
+        self.m2
+            .iter()
+            .map(|m2| {
+                if denominator > 0.0 {
+                    (m2 / denominator).max(0.0).sqrt()
+                } else {
+                    0.0
+                }
+            })
+            .collect()
+    }
+
+    /// Returns the number of classes: the largest label plus one.
+    pub fn num_classes(&self) -> usize {
+        self.label_weights.len()
+    }
+
+    /// Returns the classes that have rows, ascending. With only one of them there is nothing to learn.
+    pub fn classes_present(&self) -> Vec<usize> {
+        self.label_weights
+            .iter()
+            .enumerate()
+            .filter(|(_, w)| **w > 0.0)
+            .map(|(class, _)| class)
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::block;
+
+    #[test]
+    fn weighted_moments_are_the_definition() {
+        let x = [[1.0, 7.0], [2.0, 7.0], [4.0, 7.0]];
+        let summary = Summary::of_blocks(&[block(&x, &[0.0, 2.0, 2.0], Some(&[1.0, 0.5, 2.0]))]);
+        let summary = summary.expect("few classes");
+        assert_eq!(
+            (summary.rows, summary.weight_sum, summary.weight_square_sum),
+            (3, 3.5, 5.25)
+        );
+        let mean = (1.0 + 1.0 + 8.0) / 3.5;
+        assert!((summary.mean[0] - mean).abs() < 1e-15);
+        let m2: f64 = [(1.0, 1.0), (0.5, 2.0), (2.0, 4.0)]
+            .iter()
+            .map(|(w, x)| w * (x - mean) * (x - mean))
+            .sum();
+        let std = (m2 / (3.5 - 5.25 / 3.5)).sqrt();
+        assert!((summary.std()[0] - std).abs() < 1e-15);
+        assert_eq!((summary.mean[1], summary.std()[1]), (7.0, 0.0));
+        assert_eq!(summary.label_weights, [1.0, 0.0, 2.5]);
+        assert_eq!(
+            (summary.num_classes(), summary.classes_present()),
+            (3, vec![0, 2])
+        );
+    }
+
+    #[test]
+    fn a_constant_feature_has_exactly_no_deviation_even_where_sums_round() {
+        let parts: Vec<Block> = [3, 5, 7]
+            .iter()
+            .map(|rows| block(&vec![[0.1, 1.0]; *rows], &vec![0.0; *rows], None))
+            .collect();
+        assert_eq!(Summary::of_blocks(&parts).expect("one class").std(), [0.0, 0.0]);
+    }
+
+    #[test]
+    fn rows_of_weight_zero_count_for_nothing() {
+        let with = block(&[[9.0, 9.0], [1.0, 2.0]], &[5.0, 1.0], Some(&[0.0, 1.0]));
+        let without = block(&[[1.0, 2.0]], &[1.0], Some(&[1.0]));
+        assert_eq!(Summary::of_blocks(&[with]), Summary::of_blocks(&[without]));
+        let nothing = block(&[[9.0, 9.0]], &[5.0], Some(&[0.0]));
+        assert_eq!(Summary::of_blocks(&[nothing]), Ok(Summary::default()));
+    }
+
+    #[test]
+    fn an_identifier_is_no_label() {
+        let error = Summary::of_blocks(&[block(&[[0.0, 0.0]], &[20_000.0], None)]).expect_err("too many");
+        let text = "label 20000 implies 20001 classes, at most 10000 are supported";
+        assert!(error.to_string().starts_with(text), "{error}");
+    }
+}

@@ -1,0 +1,7 @@
+//! The crate against the outside: Spark's stored answers, linfa, and laws that must hold for any rows.
+
+mod fixtures;
+mod laws;
+mod linfa;
+mod spark_converged;
+mod spark_lab;

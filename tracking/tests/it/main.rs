@@ -1,0 +1,10 @@
+//! The tracking crate from outside: one contract for every store, and what is special to each.
+
+#[cfg(test)]
+mod artifacts;
+#[cfg(test)]
+mod contract;
+#[cfg(test)]
+mod fixture;
+#[cfg(test)]
+mod sqlite;

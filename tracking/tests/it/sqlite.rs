@@ -1,0 +1,251 @@
+//! What only a file can do: outlive its process, be shared, be locked, be the wrong file.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rookery_tracking::{
+    ErrorCode, ListExperiments, MetricHistory, RunStatus, SqliteStore, Tag, TrackingError, TrackingStore,
+    UpdateRun,
+};
+use rusqlite::Connection;
+
+use crate::fixture::{START_MS, bounded, database, metric, metrics, params, run_in};
+
+#[tokio::test]
+async fn records_outlive_the_store() {
+    let (_folder, path) = database();
+    let store = SqliteStore::open(&path).await.unwrap();
+    let experiment = store
+        .get_or_create_experiment("Predicción de pingüinos")
+        .await
+        .unwrap();
+    let run_id = store
+        .create_run(run_in(&experiment.experiment_id))
+        .await
+        .unwrap()
+        .info
+        .run_id;
+    store
+        .log_batch(&run_id, params(&[("solver", "lbfgs")]))
+        .await
+        .unwrap();
+    store
+        .log_batch(
+            &run_id,
+            metrics([metric("loss", 0.1 + 0.2, 1), metric("loss", 0.25, 2)]),
+        )
+        .await
+        .unwrap();
+    store.set_tag(&run_id, Tag::new("note", "1")).await.unwrap();
+    store
+        .update_run(&run_id, UpdateRun::end(RunStatus::Finished, START_MS + 1))
+        .await
+        .unwrap();
+    let run = store.get_run(&run_id).await.unwrap();
+    let history = store
+        .metric_history(MetricHistory::of(&run_id, "loss"))
+        .await
+        .unwrap();
+    drop(store);
+
+    let store = SqliteStore::open(&path).await.unwrap();
+    assert_eq!(store.get_run(&run_id).await.unwrap(), run);
+    assert_eq!(
+        store
+            .metric_history(MetricHistory::of(&run_id, "loss"))
+            .await
+            .unwrap(),
+        history
+    );
+    assert_eq!(
+        store.get_experiment(&experiment.experiment_id).await.unwrap(),
+        experiment
+    );
+    assert_eq!(
+        store
+            .get_or_create_experiment("next")
+            .await
+            .unwrap()
+            .experiment_id,
+        "2"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_stores_write_to_one_file_at_once() {
+    bounded(async {
+        let (_folder, path) = database();
+        let stores = [
+            Arc::new(SqliteStore::open(&path).await.unwrap()),
+            Arc::new(SqliteStore::open(&path).await.unwrap()),
+        ];
+        let run_id: Arc<str> = stores[0]
+            .create_run(run_in("0"))
+            .await
+            .unwrap()
+            .info
+            .run_id
+            .into();
+        let writers: Vec<_> = (0..8)
+            .map(|writer| {
+                let (store, run_id) = (Arc::clone(&stores[writer % 2]), Arc::clone(&run_id));
+                tokio::spawn(async move {
+                    for step in 0..25 {
+                        let points = [
+                            metric(&format!("writer {writer}"), 0.5, step),
+                            metric("shared", writer as f64, step),
+                        ];
+                        store.log_batch(&run_id, metrics(points)).await.unwrap();
+                        store.get_run(&run_id).await.unwrap();
+                    }
+                })
+            })
+            .collect();
+        for writer in writers {
+            writer.await.unwrap();
+        }
+        for store in stores {
+            let run = store.get_run(&run_id).await.unwrap();
+            assert_eq!(run.metrics.len(), 9);
+            assert_eq!(run.metric("shared"), Some(7.0));
+            for writer in 0..8 {
+                let request = MetricHistory::of(&*run_id, format!("writer {writer}"));
+                assert_eq!(store.metric_history(request).await.unwrap().items.len(), 25);
+            }
+            let shared = store
+                .metric_history(MetricHistory::of(&*run_id, "shared"))
+                .await
+                .unwrap();
+            assert_eq!(shared.items.len(), 8 * 25);
+        }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_new_file_may_be_opened_by_many_at_once() {
+    bounded(async {
+        let (_folder, path) = database();
+        let openers: Vec<_> = (0..6)
+            .map(|_| {
+                let path = path.clone();
+                tokio::spawn(async move {
+                    let store = SqliteStore::open(path).await.unwrap();
+                    store
+                        .list_experiments(ListExperiments::default())
+                        .await
+                        .unwrap()
+                        .items
+                        .len()
+                })
+            })
+            .collect();
+        for opener in openers {
+            assert_eq!(opener.await.unwrap(), 1);
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_write_waits_for_another_process_and_a_read_does_not() {
+    bounded(async {
+        let (_folder, path) = database();
+        let store = Arc::new(SqliteStore::open(&path).await.unwrap());
+        let run_id = store.create_run(run_in("0")).await.unwrap().info.run_id;
+        let other = Connection::open(&path).unwrap();
+        other.execute_batch("BEGIN IMMEDIATE").unwrap();
+
+        let (writing_store, writing_run_id) = (Arc::clone(&store), run_id.clone());
+        let mut write = tokio::spawn(async move {
+            writing_store
+                .log_batch(&writing_run_id, params(&[("a", "1")]))
+                .await
+        });
+        assert!(store.get_run(&run_id).await.unwrap().params.is_empty());
+        let waited = tokio::time::timeout(Duration::from_millis(300), &mut write).await;
+        assert!(waited.is_err(), "the write did not wait: {waited:?}");
+
+        other.execute_batch("COMMIT").unwrap();
+        write.await.unwrap().unwrap();
+        assert_eq!(store.get_run(&run_id).await.unwrap().param("a"), Some("1"));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_failing_write_takes_no_other_of_its_group_with_it() {
+    bounded(async {
+        let (_folder, path) = database();
+        let store = Arc::new(SqliteStore::open(&path).await.unwrap());
+        let run_id = store.create_run(run_in("0")).await.unwrap().info.run_id;
+        store.log_batch(&run_id, params(&[("fixed", "1")])).await.unwrap();
+        // While the file is locked, writes gather in the queue and then share a commit.
+        let other = Connection::open(&path).unwrap();
+        other.execute_batch("BEGIN IMMEDIATE").unwrap();
+        let writes: Vec<_> = (0..20)
+            .map(|n| {
+                let (store, run_id) = (Arc::clone(&store), run_id.clone());
+                let fixed = if n % 2 == 0 { "1" } else { "2" };
+                let own = format!("own {n}");
+                tokio::spawn(async move {
+                    store
+                        .log_batch(&run_id, params(&[(own.as_str(), "x"), ("fixed", fixed)]))
+                        .await
+                })
+            })
+            .collect();
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        other.execute_batch("ROLLBACK").unwrap();
+        for (n, write) in writes.into_iter().enumerate() {
+            assert_eq!(write.await.unwrap().is_ok(), n % 2 == 0, "write {n}");
+        }
+        assert_eq!(store.get_run(&run_id).await.unwrap().params.len(), 1 + 10);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_newer_file_is_refused_and_left_alone() {
+    let (_folder, path) = database();
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    let newer = Connection::open(&path).unwrap();
+    newer
+        .execute_batch("CREATE TABLE future (x); PRAGMA user_version = 1000")
+        .unwrap();
+    drop(newer);
+    let before = std::fs::read(&path).unwrap();
+
+    let error = SqliteStore::open(&path).await.unwrap_err();
+    assert!(
+        matches!(
+            error,
+            TrackingError::SchemaTooNew {
+                found: 1000,
+                supported: 1,
+                ..
+            }
+        ),
+        "{error:?}"
+    );
+    assert_eq!(error.code(), ErrorCode::InvalidState);
+    assert!(error.to_string().contains("tracking.db"), "{error}");
+    assert_eq!(std::fs::read(&path).unwrap(), before);
+}
+
+#[tokio::test]
+async fn a_file_that_is_no_database_is_named_in_the_error() {
+    let (_folder, path) = database();
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    std::fs::write(&path, "species,island\n".repeat(100)).unwrap();
+    let error = SqliteStore::open(&path).await.unwrap_err();
+    assert_eq!(error.code(), ErrorCode::InternalError);
+    assert!(error.to_string().contains("tracking.db"), "{error}");
+    assert!(error.to_string().contains("not a database"), "{error}");
+
+    let folder_instead = path.parent().unwrap().to_owned();
+    assert_eq!(
+        SqliteStore::open(folder_instead).await.unwrap_err().code(),
+        ErrorCode::InternalError
+    );
+}

@@ -1,0 +1,36 @@
+//! What a worker is told at its start.
+
+use std::time::Duration;
+
+use url::Url;
+
+/// Configuration of a worker; the port it serves on is handed over beside it.
+#[derive(Debug, Clone)]
+pub struct WorkerConfig {
+    /// The driver.
+    pub driver: Url,
+    /// Where the driver and other workers reach this worker.
+    pub url: Url,
+    /// Threads to compute with, at least 1.
+    pub threads: usize,
+    /// How long the driver may be unreachable before the worker gives up.
+    pub driver_timeout: Duration,
+    /// How long requests in flight may take once a shutdown has begun.
+    pub shutdown_grace: Duration,
+    /// How much later than it could each round is answered; for tests of late work.
+    pub answer_delay: Duration,
+}
+
+impl WorkerConfig {
+    /// A worker at `url` for `driver`, with the default bounds.
+    pub fn new(driver: Url, url: Url, threads: usize) -> Self {
+        Self {
+            driver,
+            url,
+            threads: threads.max(1),
+            driver_timeout: Duration::from_secs(30),
+            shutdown_grace: Duration::from_secs(5),
+            answer_delay: Duration::ZERO,
+        }
+    }
+}

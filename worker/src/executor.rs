@@ -1,0 +1,258 @@
+//! [`Executor`]: the work itself. Every task has one shape: a result for each named partition, computed side by
+//! side, then merged along the fixed tree as far as complete subtrees go. Threads and arrival play no part in
+//! the order of merging.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use arrow_batch::frames;
+use rayon::prelude::*;
+use rookery_data::cache::{CachedPartition, PartitionCache};
+use rookery_ml::tree::{Node, complete_subtrees, reduce_subtree};
+use rookery_ml::{
+    Block, BlockBuilder, ColumnData, FitPass, FitStatistics, FittedPipeline, Frame, KernelCoefficients, MlError, Model,
+    MulticlassMetrics, Partial, Summary, accumulate,
+};
+use rookery_proto::{ErrorClass, Failure};
+
+use crate::error::{internal, of_ml};
+use crate::store::BlockStore;
+
+/// Part 0 of a split trains, part 1 tests.
+const TRAINING_PART: usize = 0;
+const TEST_PART: usize = 1;
+
+/// Holds partitions and blocks, and computes on them.
+#[derive(Debug)]
+pub struct Executor {
+    cache: Arc<PartitionCache>,
+    blocks: BlockStore,
+    pool: rayon::ThreadPool,
+}
+
+/// The partitions that a task is about.
+#[derive(Debug, Clone)]
+pub(crate) struct PartitionSet {
+    pub(crate) dataset: String,
+    /// Leaves of the merge tree over the whole dataset.
+    pub(crate) leaf_count: u32,
+    /// Number and leaf of each partition.
+    pub(crate) partitions: Vec<(u32, u32)>,
+}
+
+/// Where a row's label and weight are.
+#[derive(Debug, Clone)]
+pub(crate) struct LabelColumns {
+    pub(crate) label: String,
+    pub(crate) weight: Option<String>,
+}
+
+impl Executor {
+    /// An executor over `cache` with `threads` threads.
+    ///
+    /// # Errors
+    /// The threads can't be started.
+    pub fn new(cache: Arc<PartitionCache>, threads: usize) -> Result<Self, Failure> {
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(threads.max(1))
+            .thread_name(|i| format!("compute-{i}"))
+            .build()
+            .map_err(|e| internal(format!("the compute threads can't be started: {e}")))?;
+        Ok(Self { cache, blocks: BlockStore::default(), pool })
+    }
+
+    /// Bytes of the partitions and blocks held.
+    pub fn memory_bytes(&self) -> u64 {
+        (self.cache.memory_bytes() + self.blocks.memory_bytes()) as u64
+    }
+
+    /// Collects the statistics that fit the stages of a pass, on the training part.
+    pub(crate) fn fit_stages(&self, set: &PartitionSet, pass: &FitPass) -> Result<FitStatistics, Failure> {
+        let fitted = self.each_partition(set, |number| {
+            let partition = self.partition(&set.dataset, number)?;
+            let mut statistics = pass.empty_statistics();
+            for frame in frames(&partition, TRAINING_PART) {
+                pass.accumulate(&frame?, &mut statistics).map_err(|e| in_partition(&e, number))?;
+            }
+            Ok(statistics)
+        })?;
+        let mut total = pass.empty_statistics();
+        for statistics in fitted.values() {
+            total.merge(statistics).map_err(|e| of_ml(&e))?;
+        }
+        Ok(total)
+    }
+
+    /// Makes blocks of the training part, keeps them under `blocks_id` and summarises them.
+    pub(crate) fn build_blocks(
+        &self,
+        set: &PartitionSet,
+        blocks_id: &str,
+        pipeline: &FittedPipeline,
+        features: &str,
+        columns: &LabelColumns,
+    ) -> Result<(Vec<(Node, Summary)>, u64), Failure> {
+        let built = self.each_partition(set, |number| {
+            let partition = self.partition(&set.dataset, number)?;
+            let blocks = blocks_of(&partition, pipeline, features, columns).map_err(|e| at_partition(e, number))?;
+            let bytes: u64 = blocks.iter().map(|block| block.memory_bytes() as u64).sum();
+            let summary = Summary::of_blocks(&blocks).map_err(|e| in_partition(&e, number))?;
+            self.blocks.put(&set.dataset, blocks_id, number, blocks);
+            Ok((summary, bytes))
+        })?;
+        let bytes = built.values().map(|(_, bytes)| bytes).sum();
+        let summaries = built.into_iter().map(|(leaf, (summary, _))| (leaf, summary)).collect();
+        Ok((merge_subtrees(set, summaries, &Summary::merge)?, bytes))
+    }
+
+    /// One round: loss and gradient over the blocks of the named partitions.
+    pub(crate) fn evaluate(
+        &self,
+        set: &PartitionSet,
+        blocks_id: &str,
+        coefficients: &KernelCoefficients,
+    ) -> Result<Vec<(Node, Partial)>, Failure> {
+        coefficients.check_shape().map_err(|e| of_ml(&e))?;
+        let partials = self.each_partition(set, |number| {
+            let blocks = self.blocks.get(&set.dataset, blocks_id, number).ok_or_else(|| missing(set, number))?;
+            let mut partial = coefficients.zero_partial();
+            for block in blocks.iter() {
+                accumulate(&mut partial, block, coefficients).map_err(|e| in_partition(&e, number))?;
+            }
+            Ok(partial)
+        })?;
+        merge_subtrees(set, partials, &Partial::merge)
+    }
+
+    /// Scores the test part with `model`.
+    pub(crate) fn score(
+        &self,
+        set: &PartitionSet,
+        model: &Model,
+        columns: &LabelColumns,
+    ) -> Result<Vec<(Node, MulticlassMetrics)>, Failure> {
+        let scored = self.each_partition(set, |number| {
+            let partition = self.partition(&set.dataset, number)?;
+            let mut metrics = MulticlassMetrics::default();
+            for frame in frames(&partition, TEST_PART) {
+                let scored = model
+                    .evaluate(frame?, &columns.label, columns.weight.as_deref())
+                    .map_err(|e| in_partition(&e, number))?;
+                metrics = metrics.merge(scored);
+            }
+            Ok(metrics)
+        })?;
+        merge_subtrees(set, scored, &MulticlassMetrics::merge)
+    }
+
+    /// Drops a dataset; returns how many partitions went.
+    pub(crate) fn release(&self, dataset: &str) -> usize {
+        self.blocks.release(dataset);
+        self.cache.release(dataset)
+    }
+
+    /// Computes `task` for each partition on the pool's threads; results by leaf. The error returned is that of
+    /// the lowest leaf, so that it does not depend on timing.
+    fn each_partition<T: Send>(
+        &self,
+        set: &PartitionSet,
+        task: impl Fn(u32) -> Result<T, Failure> + Sync,
+    ) -> Result<BTreeMap<u32, T>, Failure> {
+        let results: Vec<(u32, Result<T, Failure>)> = self
+            .pool
+            .install(|| set.partitions.par_iter().map(|(number, leaf)| (*leaf, task(*number))).collect());
+        results.into_iter().map(|(leaf, result)| Ok((leaf, result?))).collect()
+    }
+
+    fn partition(&self, dataset: &str, number: u32) -> Result<Arc<CachedPartition>, Failure> {
+        self.cache.get(dataset, number).ok_or_else(|| {
+            Failure::new(ErrorClass::Unreachable, format!("partition {number} of dataset {dataset} is not here"))
+                .at(self.cache.owner())
+        })
+    }
+}
+
+/// Merges what complete subtrees cover; `results` are by leaf.
+fn merge_subtrees<T>(
+    set: &PartitionSet,
+    mut results: BTreeMap<u32, T>,
+    merge: &impl Fn(T, T) -> T,
+) -> Result<Vec<(Node, T)>, Failure> {
+    let owned: BTreeSet<u32> = results.keys().copied().collect();
+    let mut merged = Vec::new();
+    for node in complete_subtrees(&owned, set.leaf_count) {
+        let mut leaf = |leaf: u32| results.remove(&leaf).ok_or_else(|| internal(format!("leaf {leaf} is missing")));
+        if let Some(result) = reduce_subtree(node, set.leaf_count, &mut leaf, merge)? {
+            merged.push((node, result));
+        }
+    }
+    Ok(merged)
+}
+
+fn blocks_of(
+    partition: &CachedPartition,
+    pipeline: &FittedPipeline,
+    features: &str,
+    columns: &LabelColumns,
+) -> Result<Vec<Block>, Failure> {
+    let mut builder: Option<BlockBuilder> = None;
+    for frame in frames(partition, TRAINING_PART) {
+        let frame = pipeline.transform(frame?).map_err(|e| of_ml(&e))?;
+        let width = vector_width(&frame, features)?;
+        builder
+            .get_or_insert_with(|| BlockBuilder::new(width))
+            .push_frame(&frame, features, &columns.label, columns.weight.as_deref())
+            .map_err(|e| of_ml(&e))?;
+    }
+    Ok(builder.map(BlockBuilder::finish).unwrap_or_default())
+}
+
+fn vector_width(frame: &Frame, features: &str) -> Result<usize, Failure> {
+    match &frame.column(features).map_err(|e| of_ml(&e))?.data {
+        ColumnData::Vector { width, .. } => Ok(*width),
+        _ => Err(Failure::new(ErrorClass::Config, format!("column \"{features}\" is no vector"))
+            .hint("assemble the features with a VectorAssembler stage")),
+    }
+}
+
+fn missing(set: &PartitionSet, number: u32) -> Failure {
+    Failure::new(
+        ErrorClass::Unreachable,
+        format!("partition {number} of dataset {} has no blocks here", set.dataset),
+    )
+}
+
+fn in_partition(error: &MlError, number: u32) -> Failure {
+    at_partition(of_ml(error), number)
+}
+
+fn at_partition(failure: Failure, number: u32) -> Failure {
+    match failure.location {
+        Some(_) => failure,
+        None => failure.at(format!("partition {number}")),
+    }
+}
+
+/// Reading cached rows piece by piece.
+mod arrow_batch {
+    use rookery_data::cache::CachedPartition;
+    use rookery_data::frame::to_frame;
+    use rookery_ml::{BLOCK_ROWS, Frame};
+    use rookery_proto::Failure;
+
+    use crate::error::of_data;
+
+    /// Rows turned into a frame at once: enough to amortise it, few enough to stay in a cache.
+    const FRAME_ROWS: usize = 4 * BLOCK_ROWS;
+
+    /// The rows of a part as frames, in their order. A part without rows has none.
+    pub(super) fn frames(
+        partition: &CachedPartition,
+        part: usize,
+    ) -> impl Iterator<Item = Result<Frame, Failure>> + '_ {
+        let rows = partition.parts.get(part).map_or(0, |batch| batch.num_rows());
+        (0..rows).step_by(FRAME_ROWS).map(move |start| {
+            to_frame(&partition.parts[part], start, FRAME_ROWS.min(rows - start)).map_err(of_data)
+        })
+    }
+}

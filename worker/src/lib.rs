@@ -1,0 +1,57 @@
+//! A worker: holds partitions, computes, decides nothing.
+//!
+//! The path of a request: [`server`](TrainerServer) decodes it, the [`executor`](Executor) finds the named
+//! partitions, computes one result for each on the threads of this worker, and merges complete subtrees of the
+//! fixed merge tree; the server encodes what is left. The partitions come from the engine's service, which runs
+//! on the same port and fills the process' partition cache. [`membership`] tells the driver that this worker
+//! lives.
+
+mod config;
+mod error;
+mod executor;
+mod membership;
+mod server;
+mod store;
+mod wire;
+
+use std::sync::Arc;
+
+use rookery_data::cache::PartitionCache;
+use rookery_data::engine::{Channels, worker_service};
+use rookery_proto::v1::trainer_service_server::TrainerServiceServer;
+use rookery_proto::{ErrorClass, Failure, MAX_MESSAGE_BYTES};
+use tokio::net::TcpListener;
+use tokio_stream::wrappers::TcpListenerStream;
+use tokio_util::sync::CancellationToken;
+
+pub use config::WorkerConfig;
+pub use executor::Executor;
+pub use server::TrainerServer;
+
+/// Serves on `listener` and registers with the driver, until `shutdown` is cancelled or the driver is gone.
+///
+/// # Errors
+/// The driver refuses this worker, or can't be reached within the configured time; the port fails.
+pub async fn run(config: WorkerConfig, listener: TcpListener, shutdown: CancellationToken) -> Result<(), Failure> {
+    let cache = PartitionCache::new(config.url.as_str());
+    let executor = Arc::new(Executor::new(Arc::clone(&cache), config.threads)?);
+    let trainer = TrainerServiceServer::new(TrainerServer::new(Arc::clone(&executor), config.answer_delay))
+        .max_decoding_message_size(MAX_MESSAGE_BYTES)
+        .max_encoding_message_size(MAX_MESSAGE_BYTES);
+    let stop = shutdown.child_token();
+    let serve = tonic::transport::Server::builder()
+        .tcp_nodelay(true)
+        .add_service(worker_service(cache, Channels::default()))
+        .add_service(trainer)
+        .serve_with_incoming_shutdown(TcpListenerStream::new(listener), stop.clone().cancelled_owned());
+    let serve = tokio::spawn(serve);
+    let membership = membership::keep(&config, &executor, &shutdown).await;
+    stop.cancel();
+    let served = tokio::time::timeout(config.shutdown_grace, serve).await;
+    membership?;
+    match served {
+        Ok(Ok(Err(e))) => Err(Failure::new(ErrorClass::Internal, format!("the worker's port failed: {e}"))),
+        // Requests that outlive the grace period end with the process.
+        _ => Ok(()),
+    }
+}

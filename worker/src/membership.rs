@@ -1,0 +1,126 @@
+//! Tells the driver that this worker is there: registers, sends heartbeats, leaves. A driver that stays
+//! unreachable for too long ends the worker, so that none is left behind alone.
+
+use std::time::Duration;
+
+use rookery_proto::v1::membership_service_client::MembershipServiceClient;
+use rookery_proto::v1::{HeartbeatRequest, LeaveRequest, RegisterRequest, RegisterResponse};
+use rookery_proto::{ErrorClass, Failure, PROTOCOL_VERSION};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tonic::transport::{Channel, Endpoint};
+use tonic::{Code, Status};
+
+use crate::config::WorkerConfig;
+use crate::error::internal;
+use crate::executor::Executor;
+
+/// How long one call to the driver may take.
+const CALL_TIMEOUT: Duration = Duration::from_secs(5);
+/// First and longest pause between attempts to reach the driver.
+const BACKOFF_FIRST: Duration = Duration::from_millis(50);
+const BACKOFF_MAX: Duration = Duration::from_secs(2);
+
+/// Stays registered until `shutdown`, then leaves.
+///
+/// # Errors
+/// The driver refuses this worker, or is unreachable for longer than configured.
+pub(crate) async fn keep(
+    config: &WorkerConfig,
+    executor: &Executor,
+    shutdown: &CancellationToken,
+) -> Result<(), Failure> {
+    let endpoint = Endpoint::from_shared(config.driver.to_string())
+        .map_err(|e| Failure::new(ErrorClass::Config, format!("not a driver URL: {e}")).at(config.driver.as_str()))?;
+    let channel = endpoint.connect_timeout(CALL_TIMEOUT).timeout(CALL_TIMEOUT).tcp_nodelay(true).connect_lazy();
+    let mut client = MembershipServiceClient::new(channel);
+    loop {
+        let Some(registered) = register(config, &mut client, shutdown).await? else { return Ok(()) };
+        tracing::info!(worker_id = %registered.worker_id, driver = %config.driver, "registered");
+        if !beat(config, executor, &mut client, &registered, shutdown).await? {
+            return Ok(());
+        }
+        tracing::warn!(driver = %config.driver, "the driver does not know this worker any more, registering again");
+    }
+}
+
+/// Registers, trying again while the driver can't be reached. `None` when the shutdown came first.
+async fn register(
+    config: &WorkerConfig,
+    client: &mut MembershipServiceClient<Channel>,
+    shutdown: &CancellationToken,
+) -> Result<Option<RegisterResponse>, Failure> {
+    let request = RegisterRequest {
+        url: config.url.to_string(),
+        protocol_version: PROTOCOL_VERSION,
+        build_version: env!("CARGO_PKG_VERSION").to_string(),
+        threads: config.threads as u32,
+        pid: std::process::id(),
+    };
+    let deadline = Instant::now() + config.driver_timeout;
+    let mut pause = BACKOFF_FIRST;
+    loop {
+        let answer = tokio::select! {
+            () = shutdown.cancelled() => return Ok(None),
+            answer = client.register(request.clone()) => answer,
+        };
+        match answer {
+            Ok(response) => return Ok(Some(response.into_inner())),
+            Err(status) if is_unreachable(&status) && Instant::now() + pause < deadline => {
+                tokio::select! {
+                    () = shutdown.cancelled() => return Ok(None),
+                    () = tokio::time::sleep(pause) => pause = (pause * 2).min(BACKOFF_MAX),
+                }
+            }
+            Err(status) if is_unreachable(&status) => return Err(gone(config, &status)),
+            Err(status) => return Err(Failure::from(status).at(config.driver.as_str())),
+        }
+    }
+}
+
+/// Sends heartbeats until the shutdown (`false`), or until the driver has forgotten this worker (`true`).
+async fn beat(
+    config: &WorkerConfig,
+    executor: &Executor,
+    client: &mut MembershipServiceClient<Channel>,
+    registered: &RegisterResponse,
+    shutdown: &CancellationToken,
+) -> Result<bool, Failure> {
+    let worker_id = registered.worker_id.clone();
+    let interval = Duration::from_millis(registered.heartbeat_interval_ms.max(1));
+    let mut last_answer = Instant::now();
+    loop {
+        tokio::select! {
+            () = shutdown.cancelled() => {
+                leave(client, worker_id).await;
+                return Ok(false);
+            }
+            () = tokio::time::sleep(interval) => {}
+        }
+        let request = HeartbeatRequest { worker_id: worker_id.clone(), memory_bytes: executor.memory_bytes() };
+        match client.heartbeat(request).await {
+            Ok(_) => last_answer = Instant::now(),
+            Err(status) if status.code() == Code::NotFound => return Ok(true),
+            Err(status) if last_answer.elapsed() > config.driver_timeout => return Err(gone(config, &status)),
+            Err(status) => tracing::warn!(%status, "heartbeat failed"),
+        }
+    }
+}
+
+async fn leave(client: &mut MembershipServiceClient<Channel>, worker_id: String) {
+    let request = LeaveRequest { worker_id, reason: "shutdown".to_string() };
+    if let Err(status) = client.leave(request).await {
+        tracing::debug!(%status, "the driver was not told");
+    }
+}
+
+fn is_unreachable(status: &Status) -> bool {
+    matches!(status.code(), Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled | Code::Unknown)
+}
+
+fn gone(config: &WorkerConfig, status: &Status) -> Failure {
+    let seconds = config.driver_timeout.as_secs();
+    Failure::new(ErrorClass::Unreachable, format!("the driver did not answer for {seconds} s: {}", internal(status)))
+        .at(config.driver.as_str())
+        .hint("start one with `rookery up` or `rookery driver`, and check the URL")
+}

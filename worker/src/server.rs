@@ -1,0 +1,121 @@
+//! [`TrainerServer`]: the driver's door. Each call is decoded, done in one call of the executor on a thread that
+//! may block, and encoded.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rookery_proto::v1;
+use rookery_proto::v1::trainer_service_server::TrainerService;
+use rookery_proto::Failure;
+use tonic::{Request, Response, Status};
+
+use crate::error::internal;
+use crate::executor::Executor;
+use crate::wire;
+
+/// Answers the driver.
+#[derive(Debug)]
+pub struct TrainerServer {
+    executor: Arc<Executor>,
+    answer_delay: Duration,
+}
+
+impl TrainerServer {
+    /// A server that answers rounds `answer_delay` later than it could.
+    pub fn new(executor: Arc<Executor>, answer_delay: Duration) -> Self {
+        Self { executor, answer_delay }
+    }
+
+    /// Runs `work` off the runtime's threads.
+    async fn compute<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Executor) -> Result<T, Failure> + Send + 'static,
+    ) -> Result<T, Status> {
+        let executor = Arc::clone(&self.executor);
+        let done = tokio::task::spawn_blocking(move || work(&executor)).await;
+        Ok(done.map_err(|e| internal(format!("the task panicked: {e}")))??)
+    }
+}
+
+#[tonic::async_trait]
+impl TrainerService for TrainerServer {
+    async fn fit_stages(
+        &self,
+        request: Request<v1::FitStagesRequest>,
+    ) -> Result<Response<v1::FitStagesResponse>, Status> {
+        let request = request.into_inner();
+        let set = wire::partition_set(request.partitions)?;
+        let pass = wire::from_json("fit pass", &request.fit_pass_json)?;
+        let statistics = self.compute(move |executor| executor.fit_stages(&set, &pass)).await?;
+        Ok(Response::new(v1::FitStagesResponse { statistics: wire::statistics(statistics) }))
+    }
+
+    async fn build_blocks(
+        &self,
+        request: Request<v1::BuildBlocksRequest>,
+    ) -> Result<Response<v1::BuildBlocksResponse>, Status> {
+        let request = request.into_inner();
+        let set = wire::partition_set(request.partitions)?;
+        let pipeline = wire::from_json("pipeline", &request.pipeline_json)?;
+        let columns = wire::label_columns(request.label_column, request.weight_column);
+        let (blocks_id, features) = (request.blocks_id, request.features_column);
+        let (summaries, memory_bytes) = self
+            .compute(move |executor| executor.build_blocks(&set, &blocks_id, &pipeline, &features, &columns))
+            .await?;
+        let summaries = summaries
+            .into_iter()
+            .map(|(node, summary)| v1::SubtreeSummary {
+                node: wire::merge_node(node),
+                summary: Some(wire::summary(summary)),
+            })
+            .collect();
+        Ok(Response::new(v1::BuildBlocksResponse { summaries, memory_bytes }))
+    }
+
+    async fn evaluate_objective(
+        &self,
+        request: Request<v1::EvaluateObjectiveRequest>,
+    ) -> Result<Response<v1::EvaluateObjectiveResponse>, Status> {
+        let started = Instant::now();
+        let request = request.into_inner();
+        let set = wire::partition_set(request.partitions)?;
+        let coefficients = wire::coefficients(request.coefficients)?;
+        let blocks_id = request.blocks_id;
+        let partials = self.compute(move |executor| executor.evaluate(&set, &blocks_id, &coefficients)).await?;
+        let compute_us = started.elapsed().as_micros() as u64;
+        tokio::time::sleep(self.answer_delay).await;
+        let partials = partials
+            .into_iter()
+            .map(|(node, partial)| v1::SubtreePartial {
+                node: wire::merge_node(node),
+                partial: Some(wire::partial(partial)),
+            })
+            .collect();
+        Ok(Response::new(v1::EvaluateObjectiveResponse { partials, compute_us }))
+    }
+
+    async fn score_model(
+        &self,
+        request: Request<v1::ScoreModelRequest>,
+    ) -> Result<Response<v1::ScoreModelResponse>, Status> {
+        let request = request.into_inner();
+        let set = wire::partition_set(request.partitions)?;
+        let model = rookery_ml::Model::from_json(&request.model_json).map_err(|e| crate::error::of_ml(&e))?;
+        let columns = wire::label_columns(request.label_column, request.weight_column);
+        let scored = self.compute(move |executor| executor.score(&set, &model, &columns)).await?;
+        let metrics = scored
+            .into_iter()
+            .map(|(node, metrics)| v1::SubtreeMetrics {
+                node: wire::merge_node(node),
+                metrics: Some(wire::metrics(metrics)),
+            })
+            .collect();
+        Ok(Response::new(v1::ScoreModelResponse { metrics }))
+    }
+
+    async fn release(&self, request: Request<v1::ReleaseRequest>) -> Result<Response<v1::ReleaseResponse>, Status> {
+        let dataset = request.into_inner().dataset_id;
+        let partitions = self.compute(move |executor| Ok(executor.release(&dataset) as u64)).await?;
+        Ok(Response::new(v1::ReleaseResponse { partitions }))
+    }
+}

@@ -1,0 +1,90 @@
+//! Conversions between the wire's messages and the types the work is done with.
+
+use rookery_ml::tree::Node;
+use rookery_ml::{Family, FitStatistics, KernelCoefficients, MulticlassMetrics, Partial, StageStatistics, Summary};
+use rookery_proto::v1;
+use rookery_proto::{ErrorClass, Failure};
+
+use crate::executor::{LabelColumns, PartitionSet};
+
+pub(crate) fn partition_set(set: Option<v1::PartitionSet>) -> Result<PartitionSet, Failure> {
+    let set = set.ok_or_else(|| malformed("no partitions"))?;
+    if set.partitions.len() != set.leaves.len() {
+        return Err(malformed("partitions and leaves differ in number"));
+    }
+    Ok(PartitionSet {
+        dataset: set.dataset_id,
+        leaf_count: set.leaf_count,
+        partitions: set.partitions.into_iter().zip(set.leaves).collect(),
+    })
+}
+
+pub(crate) fn label_columns(label: String, weight: String) -> LabelColumns {
+    LabelColumns { label, weight: (!weight.is_empty()).then_some(weight) }
+}
+
+pub(crate) fn coefficients(message: Option<v1::KernelCoefficients>) -> Result<KernelCoefficients, Failure> {
+    let message = message.ok_or_else(|| malformed("no coefficients"))?;
+    Ok(KernelCoefficients {
+        family: if message.binomial { Family::Binomial } else { Family::Multinomial },
+        classes: message.classes as usize,
+        width: message.width as usize,
+        coefficients: message.coefficients,
+        offsets: message.offsets,
+    })
+}
+
+pub(crate) fn from_json<T: for<'de> serde::Deserialize<'de>>(what: &str, json: &str) -> Result<T, Failure> {
+    serde_json::from_str(json).map_err(|e| malformed(format!("{what}: {e}")))
+}
+
+fn malformed(what: impl std::fmt::Display) -> Failure {
+    Failure::new(ErrorClass::Internal, format!("malformed request: {what}"))
+}
+
+pub(crate) fn statistics(statistics: FitStatistics) -> Vec<v1::StageStatistics> {
+    use v1::stage_statistics::Statistics;
+    let entry = |(stage, statistics)| {
+        let statistics = match statistics {
+            StageStatistics::LabelCounts(counts) => Statistics::LabelCounts(v1::LabelCounts {
+                counts: counts.into_iter().map(|(label, count)| v1::LabelCount { label, count }).collect(),
+            }),
+            StageStatistics::Range { min, max, count } => Statistics::Range(v1::Range { min, max, count }),
+        };
+        v1::StageStatistics { stage, statistics: Some(statistics) }
+    };
+    statistics.stages.into_iter().map(entry).collect()
+}
+
+pub(crate) fn merge_node(node: Node) -> Option<v1::MergeNode> {
+    Some(v1::MergeNode { level: node.level, index: node.index })
+}
+
+pub(crate) fn summary(summary: Summary) -> v1::Summary {
+    v1::Summary {
+        rows: summary.rows,
+        weight_sum: summary.weight_sum,
+        weight_square_sum: summary.weight_square_sum,
+        mean: summary.mean,
+        m2: summary.m2,
+        label_weights: summary.label_weights,
+    }
+}
+
+pub(crate) fn partial(partial: Partial) -> v1::Partial {
+    v1::Partial {
+        loss_sum: partial.loss_sum,
+        weight_sum: partial.weight_sum,
+        rows: partial.rows,
+        gradient_sum: partial.gradient_sum,
+    }
+}
+
+pub(crate) fn metrics(metrics: MulticlassMetrics) -> v1::ClassificationMetrics {
+    let cells = metrics
+        .cells
+        .into_iter()
+        .map(|cell| v1::ConfusionCell { label: cell.label, prediction: cell.prediction, weight: cell.weight })
+        .collect();
+    v1::ClassificationMetrics { cells, log_loss_sum: metrics.log_loss_sum, rows: metrics.rows }
+}
