@@ -1,2 +1,63 @@
-//! x
-fn main() {}
+//! The `rookery` command: the human's door, and the only crate that prints.
+//!
+//! The path of a command: [`args`] says what was asked for, one file under [`commands`] does it, [`output`] writes
+//! what came out, and [`diagnostic`] turns whatever failed into a message and an exit code.
+//!
+//! A job's events arrive through [`client`] as [`job_event`]s, and [`report`] makes lines, JSON or a progress bar
+//! of them. [`cluster`] is a cluster on this machine: a driver in this process ([`local_driver`]) and workers as
+//! child processes ([`worker_processes`]). Everything that is kept lies in the [`state_dir`].
+
+mod args;
+mod client;
+mod cluster;
+mod commands;
+mod diagnostic;
+mod job_event;
+mod job_file;
+mod listen;
+mod local_driver;
+mod logging;
+mod output;
+mod progress;
+mod records;
+mod report;
+mod rows;
+mod signals;
+mod state_dir;
+mod worker_processes;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use rookery_proto::{ErrorClass, Failure};
+
+use crate::args::Cli;
+use crate::output::Output;
+
+/// Stack of the runtime's threads. Query planning recurses, and in an unoptimised build its frames are large.
+const THREAD_STACK_BYTES: usize = 8 << 20;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    logging::init(cli.verbose);
+    let mut output = Output::new(cli.wants_json());
+    match carry_out(cli, &mut output) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            output.failure(&failure);
+            ExitCode::from(failure.class.exit_code())
+        }
+    }
+}
+
+fn carry_out(cli: Cli, output: &mut Output) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .thread_stack_size(THREAD_STACK_BYTES)
+        .build()
+        .map_err(|e| Failure::new(ErrorClass::Internal, format!("the runtime does not start: {e}")))?;
+    let result = runtime.block_on(commands::run(cli, output));
+    // What still runs has been given its time: the exit waits for nobody.
+    runtime.shutdown_background();
+    result
+}

@@ -1,1 +1,26 @@
-//! x
+//! The cluster test language: real processes on real ports, told in a few words.
+//!
+//! ```no_run
+//! # async fn example(binary: &str) {
+//! use rookery_tests::TestCluster;
+//! let cluster = TestCluster::new(binary).workers(3).start().await;
+//! let job = cluster.submit("job.toml", &[]).await;
+//! assert_eq!(job.code, 0, "{job}");
+//! # }
+//! ```
+//!
+//! Everything a test starts ends with it; nothing waits longer than [`DEADLINE`]. A failed expectation panics with
+//! what the processes printed.
+
+mod cluster;
+mod datasets;
+mod process;
+
+pub use cluster::TestCluster;
+pub use datasets::{Dataset, write_jobs};
+pub use process::{Output, Rookery};
+
+use std::time::Duration;
+
+/// How long a test waits for anything before it fails.
+pub const DEADLINE: Duration = Duration::from_secs(120);

@@ -42,8 +42,9 @@ fn compare(grid: &str, entry: &ConvergedFit) -> bool {
     assert!(start <= 1e-14, "{name}: start {start:e}");
     let last = fit.objective_history.last().copied().expect("a start value");
     let objective = (last - entry.objective_final).abs();
-    // Without a penalty the classes are separable: there is no optimum, only a place where the search gave up.
-    let tolerance = if entry.reg_param == 0.0 { 1e-13 } else { 1e-10 };
+    // Without a penalty the classes are separable: no optimum, only a place where the gradient was small enough, with
+    // an objective of 1e-8. The tolerance must be far below that to say anything.
+    let tolerance = if entry.reg_param == 0.0 { 1e-12 } else { 1e-10 };
     assert!(
         objective <= tolerance,
         "{name}: objective {last} against {}",

@@ -1,0 +1,131 @@
+//! What can be asked for on the command line. The doc comments are the help texts.
+
+use std::path::PathBuf;
+
+use clap::{ArgAction, Args, Parser, Subcommand};
+use rookery_proto::Failure;
+
+use crate::commands::{data, driver, predict, run, runs, submit, up, worker};
+use crate::state_dir::StateDir;
+
+/// Trains logistic-regression models on a cluster of one driver and many workers, and records every run.
+///
+/// `rookery run job.toml` trains on this machine, without anything to start first.
+#[derive(Debug, Parser)]
+#[command(name = "rookery", version, arg_required_else_help = true)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) places: Places,
+
+    /// Log more to stderr: once for info, twice for debug. RUST_LOG, when set, decides instead
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub(crate) verbose: u8,
+
+    #[command(flatten)]
+    json: JsonFlag,
+
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Where state is kept and where the driver is.
+#[derive(Debug, Args)]
+pub(crate) struct Places {
+    /// Folder of records, models and logs [env: ROOKERY_HOME] [default: ~/.rookery]
+    #[arg(long, global = true, value_name = "DIR")]
+    state_dir: Option<PathBuf>,
+
+    /// The driver to talk to [env: ROOKERY_URL] [default: the one that `up` or `driver` left in the state folder]
+    #[arg(long, global = true, value_name = "URL")]
+    driver: Option<String>,
+}
+
+impl Places {
+    /// The state directory, which need not exist yet.
+    pub(crate) fn state_dir(&self) -> Result<StateDir, Failure> {
+        StateDir::resolve(self.state_dir.as_deref())
+    }
+
+    /// The driver the user named, by flag or environment.
+    pub(crate) fn driver(&self) -> Option<String> {
+        self.driver.clone().or_else(|| std::env::var("ROOKERY_URL").ok().filter(|url| !url.is_empty()))
+    }
+}
+
+/// `--json`: not a global flag of clap, because `predict --json` takes rows.
+#[derive(Debug, Args)]
+pub(crate) struct JsonFlag {
+    /// Write JSON to stdout, one object a line
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Run(run::RunArgs),
+    Up(up::UpArgs),
+    Driver(driver::DriverArgs),
+    Worker(worker::WorkerArgs),
+    Submit(submit::SubmitArgs),
+    Data(data::DataArgs),
+    Runs(runs::RunsArgs),
+    Predict(predict::PredictArgs),
+}
+
+impl Cli {
+    /// Whether stdout is for programs.
+    pub(crate) fn wants_json(&self) -> bool {
+        self.json.json
+            || match &self.command {
+                Command::Run(args) => args.json.json,
+                Command::Up(args) => args.json.json,
+                Command::Driver(args) => args.json.json,
+                Command::Worker(args) => args.json.json,
+                Command::Submit(args) => args.json.json,
+                Command::Data(args) => args.json().json,
+                Command::Runs(args) => args.json().json,
+                Command::Predict(args) => args.wants_json(),
+            }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_flags_of_all_commands_fit_together() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn json_may_stand_before_or_after_the_command() {
+        for line in [&["rookery", "--json", "run", "j"][..], &["rookery", "run", "j", "--json"]] {
+            assert!(Cli::try_parse_from(line).unwrap().wants_json(), "{line:?}");
+        }
+        assert!(!Cli::try_parse_from(["rookery", "run", "j"]).unwrap().wants_json());
+        let predict = ["rookery", "predict", "--model", "runs:/r", "--json", "{}"];
+        assert!(!Cli::try_parse_from(predict).unwrap().wants_json());
+    }
+
+    /// The help of every command, as a user sees it.
+    #[test]
+    fn help() {
+        let mut command = Cli::command();
+        command.build();
+        let mut text = String::new();
+        collect(&mut command, &mut text);
+        insta::assert_snapshot!(text);
+    }
+
+    fn collect(command: &mut clap::Command, text: &mut String) {
+        let help = command.render_long_help().to_string();
+        let lines: Vec<&str> = help.lines().map(str::trim_end).collect();
+        text.push_str(&format!("$ {} --help\n{}\n\n", command.get_bin_name().unwrap_or("rookery"), lines.join("\n")));
+        for inner in command.get_subcommands_mut().filter(|c| c.get_name() != "help") {
+            collect(inner, text);
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! [`StateDir`]: the folder of records, models, logs and the running driver's URL. Only its owner can read it.
+
+use std::fs;
+use std::io::Write as _;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use rookery_proto::{ErrorClass, Failure};
+use url::Url;
+
+use crate::diagnostic::{config, internal};
+use crate::listen;
+
+/// A state directory, which need not exist yet.
+#[derive(Debug, Clone)]
+pub(crate) struct StateDir {
+    path: PathBuf,
+    /// As given by the flag, for the commands we suggest.
+    flag: Option<String>,
+}
+
+impl StateDir {
+    /// The folder of `--state-dir`, of `ROOKERY_HOME`, or `~/.rookery`.
+    pub(crate) fn resolve(flag: Option<&Path>) -> Result<Self, Failure> {
+        let environment = std::env::var_os("ROOKERY_HOME").filter(|path| !path.is_empty()).map(PathBuf::from);
+        let home = || std::env::home_dir().map(|home| home.join(".rookery"));
+        let path = flag.map(Path::to_path_buf).or(environment).or_else(home).ok_or_else(|| {
+            config("there is no home directory to keep the state in").hint("set --state-dir or ROOKERY_HOME")
+        })?;
+        let path = std::path::absolute(&path)
+            .map_err(|e| config(format!("not a usable folder: {e}")).at(path.display().to_string()))?;
+        Ok(Self { path, flag: flag.map(|path| path.display().to_string()) })
+    }
+
+    /// Where it is.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The words to add to a suggested command, so that it finds the same folder.
+    pub(crate) fn suggested_flag(&self) -> String {
+        match &self.flag {
+            Some(path) if path.contains(char::is_whitespace) => format!(" --state-dir '{path}'"),
+            Some(path) => format!(" --state-dir {path}"),
+            None => String::new(),
+        }
+    }
+
+    /// Makes the folder and the one for logs, for the owner's eyes only.
+    pub(crate) fn create(&self) -> Result<(), Failure> {
+        let mut builder = fs::DirBuilder::new();
+        builder.recursive(true).mode(0o700);
+        builder.create(self.logs()).map_err(|e| {
+            config(format!("the state directory can't be created: {e}"))
+                .at(self.path.display().to_string())
+                .hint("set --state-dir or ROOKERY_HOME to a folder you can write to")
+        })
+    }
+
+    /// The tracking database.
+    pub(crate) fn database(&self) -> PathBuf {
+        self.path.join("rookery.db")
+    }
+
+    /// The folder of models and other files of runs.
+    pub(crate) fn artifacts(&self) -> PathBuf {
+        self.path.join("artifacts")
+    }
+
+    /// The folder of the workers' logs.
+    pub(crate) fn logs(&self) -> PathBuf {
+        self.path.join("logs")
+    }
+
+    fn driver_url_file(&self) -> PathBuf {
+        self.path.join("driver.url")
+    }
+
+    /// Tells other commands where the driver is. They see the old file or the new one, never a part.
+    pub(crate) fn write_driver_url(&self, url: &Url) -> Result<(), Failure> {
+        let file = self.driver_url_file();
+        let draft = self.path.join(format!("driver.url.{}", std::process::id()));
+        let write = || -> std::io::Result<()> {
+            let mut options = fs::OpenOptions::new();
+            let mut opened = options.write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
+            writeln!(opened, "{}", listen::display(url))?;
+            fs::rename(&draft, &file)
+        };
+        write().map_err(|e| internal(format!("the driver's URL can't be written: {e}")).at(file.display().to_string()))
+    }
+
+    /// Takes the URL back, unless another driver has put its own there.
+    pub(crate) fn remove_driver_url(&self, url: &Url) {
+        let file = self.driver_url_file();
+        if fs::read_to_string(&file).is_ok_and(|text| text.trim() == listen::display(url))
+            && let Err(error) = fs::remove_file(&file)
+        {
+            tracing::warn!(%error, file = %file.display(), "the driver's URL stays behind");
+        }
+    }
+
+    /// The driver to talk to: the one the user `named`, else the one this folder knows.
+    ///
+    /// # Errors
+    /// Class config for something that is no URL; class unreachable when there is none.
+    pub(crate) fn find_driver(&self, named: Option<&str>) -> Result<Url, Failure> {
+        if let Some(named) = named {
+            return listen::driver_url(named, "--driver or ROOKERY_URL");
+        }
+        let file = self.driver_url_file();
+        match fs::read_to_string(&file) {
+            Ok(text) => listen::driver_url(&text, &file.display().to_string()),
+            Err(_) => Err(Failure::new(ErrorClass::Unreachable, "no cluster is known: none is running in this state directory")
+                .at(self.path.display().to_string())
+                .hint("start one with `rookery up`, name one with --driver URL, or train without one: `rookery run JOB`")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    fn mode(path: &Path) -> u32 {
+        fs::metadata(path).unwrap().permissions().mode() & 0o777
+    }
+
+    #[test]
+    fn only_the_owner_can_look_inside() {
+        let parent = tempfile::tempdir().unwrap();
+        let state = StateDir::resolve(Some(&parent.path().join("state"))).unwrap();
+        state.create().unwrap();
+        state.create().unwrap();
+        state.write_driver_url(&Url::parse("http://127.0.0.1:1").unwrap()).unwrap();
+        assert_eq!(mode(state.path()), 0o700);
+        assert_eq!(mode(&state.driver_url_file()), 0o600);
+    }
+
+    #[test]
+    fn the_driver_is_found_by_name_or_by_the_folder() {
+        let parent = tempfile::tempdir().unwrap();
+        let state = StateDir::resolve(Some(parent.path())).unwrap();
+        assert_eq!(state.find_driver(None).unwrap_err().class, ErrorClass::Unreachable);
+
+        let (ours, theirs) =
+            (Url::parse("http://127.0.0.1:7070").unwrap(), Url::parse("http://127.0.0.1:7071").unwrap());
+        state.write_driver_url(&ours).unwrap();
+        assert_eq!(state.find_driver(None).unwrap(), ours);
+        assert_eq!(state.find_driver(Some("http://127.0.0.1:7071")).unwrap(), theirs);
+
+        state.remove_driver_url(&theirs);
+        assert_eq!(state.find_driver(None).unwrap(), ours);
+        state.remove_driver_url(&ours);
+        assert!(state.find_driver(None).is_err());
+    }
+
+    #[test]
+    fn suggested_commands_name_a_folder_given_by_flag() {
+        let state = StateDir::resolve(Some(Path::new("/tmp/my state"))).unwrap();
+        assert_eq!(state.suggested_flag(), " --state-dir '/tmp/my state'");
+    }
+}

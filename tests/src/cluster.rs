@@ -1,0 +1,158 @@
+//! [`TestCluster`]: a driver and its workers, each a process.
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use rookery_proto::v1::job_service_client::JobServiceClient;
+use rookery_proto::v1::{GetClusterRequest, WorkerState};
+use tokio::process::Child;
+use tonic::transport::{Channel, Endpoint};
+
+use crate::DEADLINE;
+use crate::process::{Output, Rookery};
+
+/// How often readiness is asked for.
+const POLL: Duration = Duration::from_millis(10);
+
+/// What cluster to start.
+#[derive(Debug)]
+pub struct Builder {
+    binary: PathBuf,
+    workers: usize,
+    threads: usize,
+    late: Option<(usize, Duration)>,
+}
+
+/// A running cluster; it ends when this value goes.
+#[derive(Debug)]
+pub struct TestCluster {
+    rookery: Rookery,
+    url: String,
+    driver: Child,
+    workers: Vec<Child>,
+}
+
+impl TestCluster {
+    /// A cluster of `binary` with one worker of one thread, unless told otherwise.
+    #[expect(clippy::new_ret_no_self, reason = "reads as a sentence: new, workers, start")]
+    pub fn new(binary: impl Into<PathBuf>) -> Builder {
+        Builder { binary: binary.into(), workers: 1, threads: 1, late: None }
+    }
+
+    /// The driver's URL.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// The binary, with the cluster's state directory.
+    pub fn rookery(&self) -> &Rookery {
+        &self.rookery
+    }
+
+    /// Submits a job with `--set` overrides and waits for its end.
+    pub async fn submit(&self, job: impl AsRef<Path>, overrides: &[&str]) -> Output {
+        let job = job.as_ref().to_str().expect("a path in UTF-8");
+        let mut arguments = vec!["submit", job, "--wait", "--driver", &self.url];
+        for assignment in overrides {
+            arguments.extend(["--set", assignment]);
+        }
+        self.rookery.run_json(&arguments).await
+    }
+
+    /// Kills a worker, and waits until it is gone.
+    pub async fn kill_worker(&mut self, i: usize) {
+        self.workers[i].kill().await.expect("the worker was running");
+    }
+
+    /// Kills the driver, and waits until it is gone.
+    pub async fn kill_driver(&mut self) {
+        self.driver.kill().await.expect("the driver was running");
+    }
+
+    /// Waits for the end of a worker that should end by itself; returns its exit code.
+    pub async fn worker_exit(&mut self, i: usize) -> i32 {
+        let status = tokio::time::timeout(DEADLINE, self.workers[i].wait()).await.expect("the worker ends");
+        status.expect("a status").code().unwrap_or(-1)
+    }
+}
+
+impl Builder {
+    /// How many workers.
+    pub fn workers(mut self, workers: usize) -> Self {
+        self.workers = workers;
+        self
+    }
+
+    /// How many threads each worker computes with.
+    pub fn threads(mut self, threads: usize) -> Self {
+        self.threads = threads;
+        self
+    }
+
+    /// Lets one worker answer each round `delay` later than it could.
+    pub fn late_worker(mut self, worker: usize, delay: Duration) -> Self {
+        self.late = Some((worker, delay));
+        self
+    }
+
+    /// Starts the processes and waits until every worker has joined.
+    pub async fn start(self) -> TestCluster {
+        let rookery = Rookery::new(&self.binary);
+        let driver = rookery
+            .command()
+            .args(["driver", "--listen", "127.0.0.1:0"])
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("the driver starts");
+        let url = driver_url(rookery.home()).await;
+        let workers = (0..self.workers).map(|i| self.start_worker(&rookery, &url, i)).collect();
+        let cluster = TestCluster { rookery, url, driver, workers };
+        cluster.wait_for_workers(self.workers).await;
+        cluster
+    }
+
+    fn start_worker(&self, rookery: &Rookery, url: &str, i: usize) -> Child {
+        let mut command = rookery.command();
+        command.args(["worker", "--driver", url, "--threads", &self.threads.to_string()]);
+        if let Some((late, delay)) = self.late
+            && late == i
+        {
+            command.args(["--answer-delay-ms", &delay.as_millis().to_string()]);
+        }
+        command.stdout(Stdio::null()).spawn().expect("the worker starts")
+    }
+}
+
+impl TestCluster {
+    async fn wait_for_workers(&self, count: usize) {
+        let endpoint = Endpoint::from_shared(self.url.clone()).expect("a URL").connect_timeout(DEADLINE);
+        let channel: Channel = endpoint.connect().await.expect("the driver answers");
+        let mut client = JobServiceClient::new(channel);
+        let joined = async {
+            loop {
+                let cluster = client.get_cluster(GetClusterRequest {}).await.expect("the driver answers").into_inner();
+                let active = cluster.workers.iter().filter(|w| w.state() == WorkerState::Active).count();
+                if active >= count {
+                    return;
+                }
+                tokio::time::sleep(POLL).await;
+            }
+        };
+        tokio::time::timeout(DEADLINE, joined).await.expect("the workers join");
+    }
+}
+
+/// The URL that the driver writes once it serves.
+async fn driver_url(home: &Path) -> String {
+    let file = home.join("driver.url");
+    let written = async {
+        loop {
+            match std::fs::read_to_string(&file) {
+                Ok(url) if !url.trim().is_empty() => return url.trim().to_string(),
+                _ => tokio::time::sleep(POLL).await,
+            }
+        }
+    };
+    tokio::time::timeout(DEADLINE, written).await.expect("the driver serves")
+}

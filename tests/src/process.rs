@@ -1,0 +1,103 @@
+//! Running the binary once, and what came of it.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::process::Command;
+
+use crate::DEADLINE;
+
+/// The binary with a state directory of its own.
+#[derive(Debug)]
+pub struct Rookery {
+    binary: PathBuf,
+    home: TempDir,
+}
+
+/// What a command printed, and its exit code.
+#[derive(Debug, Clone)]
+pub struct Output {
+    /// The exit code; -1 after a signal.
+    pub code: i32,
+    /// Standard output.
+    pub stdout: String,
+    /// Standard error.
+    pub stderr: String,
+}
+
+impl Rookery {
+    /// A fresh state directory for `binary`.
+    pub fn new(binary: impl Into<PathBuf>) -> Self {
+        let home = TempDir::new().expect("a temporary folder");
+        Self { binary: binary.into(), home }
+    }
+
+    /// The state directory.
+    pub fn home(&self) -> &Path {
+        self.home.path()
+    }
+
+    /// A command with the state directory set, and nothing of the caller's environment that would matter.
+    pub(crate) fn command(&self) -> Command {
+        let mut command = Command::new(&self.binary);
+        command.env("ROOKERY_HOME", self.home.path()).env_remove("ROOKERY_URL").env_remove("RUST_LOG");
+        command.stdin(Stdio::null()).kill_on_drop(true);
+        command
+    }
+
+    /// Runs the binary to its end.
+    pub async fn run<S: AsRef<std::ffi::OsStr>>(&self, arguments: &[S]) -> Output {
+        let run = self.command().args(arguments).output();
+        let output = tokio::time::timeout(DEADLINE, run)
+            .await
+            .expect("the command ends within the deadline")
+            .expect("the command starts");
+        Output {
+            code: output.status.code().unwrap_or(-1),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+
+    /// Runs the binary to its end, with machine-readable output.
+    pub async fn run_json(&self, arguments: &[&str]) -> Output {
+        self.run(&[arguments, &["--json"]].concat()).await
+    }
+}
+
+impl Output {
+    /// The JSON objects of standard output, one a line.
+    pub fn json_lines(&self) -> Vec<Value> {
+        self.stdout
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}\n{self}")))
+            .collect()
+    }
+
+    /// The last JSON object: how a job ended.
+    pub fn last_json(&self) -> Value {
+        self.json_lines().pop().unwrap_or_else(|| panic!("nothing was printed\n{self}"))
+    }
+
+    /// Digests of the coefficients of a job's runs.
+    pub fn digests(&self) -> Vec<String> {
+        let last = self.last_json();
+        let runs = last["runs"].as_array().unwrap_or_else(|| panic!("no runs\n{self}"));
+        runs.iter().map(|run| run["coefficients_sha256"].as_str().expect("a digest").to_string()).collect()
+    }
+
+    /// Fails unless the command succeeded.
+    pub fn succeeded(self) -> Self {
+        assert_eq!(self.code, 0, "{self}");
+        self
+    }
+}
+
+impl fmt::Display for Output {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "exit code {}\n--- stdout\n{}\n--- stderr\n{}", self.code, self.stdout, self.stderr)
+    }
+}
