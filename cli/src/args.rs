@@ -48,7 +48,9 @@ impl Places {
 
     /// The driver the user named, by flag or environment.
     pub(crate) fn driver(&self) -> Option<String> {
-        self.driver.clone().or_else(|| std::env::var("ROOKERY_URL").ok().filter(|url| !url.is_empty()))
+        self.driver
+            .clone()
+            .or_else(|| std::env::var("ROOKERY_URL").ok().filter(|url| !url.is_empty()))
     }
 }
 
@@ -102,7 +104,10 @@ mod tests {
 
     #[test]
     fn json_may_stand_before_or_after_the_command() {
-        for line in [&["rookery", "--json", "run", "j"][..], &["rookery", "run", "j", "--json"]] {
+        for line in [
+            &["rookery", "--json", "run", "j"][..],
+            &["rookery", "run", "j", "--json"],
+        ] {
             assert!(Cli::try_parse_from(line).unwrap().wants_json(), "{line:?}");
         }
         assert!(!Cli::try_parse_from(["rookery", "run", "j"]).unwrap().wants_json());
@@ -123,7 +128,11 @@ mod tests {
     fn collect(command: &mut clap::Command, text: &mut String) {
         let help = command.render_long_help().to_string();
         let lines: Vec<&str> = help.lines().map(str::trim_end).collect();
-        text.push_str(&format!("$ {} --help\n{}\n\n", command.get_bin_name().unwrap_or("rookery"), lines.join("\n")));
+        text.push_str(&format!(
+            "$ {} --help\n{}\n\n",
+            command.get_bin_name().unwrap_or("rookery"),
+            lines.join("\n")
+        ));
         for inner in command.get_subcommands_mut().filter(|c| c.get_name() != "help") {
             collect(inner, text);
         }

@@ -47,7 +47,10 @@ pub(crate) struct ErrorObject<'a> {
 
 impl<'a> ErrorObject<'a> {
     pub(crate) fn new(failure: &'a Failure) -> Self {
-        Self { event: "error", error: FailureObject::new(failure) }
+        Self {
+            event: "error",
+            error: FailureObject::new(failure),
+        }
     }
 }
 
@@ -69,7 +72,12 @@ pub(crate) fn of_data(error: DataError) -> Failure {
         DataErrorKind::TimedOut => ErrorClass::TimedOut,
         DataErrorKind::Internal => ErrorClass::Internal,
     };
-    Failure { class, message: error.message, location: error.location, hint: error.hint }
+    Failure {
+        class,
+        message: error.message,
+        location: error.location,
+        hint: error.hint,
+    }
 }
 
 /// The class of an error in rows that were given for prediction: whatever a user could have got wrong is the data.
@@ -83,13 +91,18 @@ pub(crate) fn of_prediction(error: &MlError) -> Failure {
 
 pub(crate) fn of_tracking(error: &TrackingError) -> Failure {
     let class = match error.code() {
-        ErrorCode::ResourceDoesNotExist | ErrorCode::ResourceAlreadyExists | ErrorCode::InvalidParameterValue => {
-            ErrorClass::Config
-        }
+        ErrorCode::ResourceDoesNotExist
+        | ErrorCode::ResourceAlreadyExists
+        | ErrorCode::InvalidParameterValue => ErrorClass::Config,
         ErrorCode::TemporarilyUnavailable => ErrorClass::TimedOut,
         ErrorCode::InvalidState | ErrorCode::InternalError => ErrorClass::Internal,
     };
-    Failure { class, message: error.to_string(), location: None, hint: error.hint() }
+    Failure {
+        class,
+        message: error.to_string(),
+        location: None,
+        hint: error.hint(),
+    }
 }
 
 #[cfg(test)]
@@ -98,7 +111,9 @@ mod tests {
 
     #[test]
     fn a_failure_reads_as_message_place_and_hint() {
-        let failure = config("unknown key \"speed\"").at("job.toml:3").hint("see docs/job-file.md");
+        let failure = config("unknown key \"speed\"")
+            .at("job.toml:3")
+            .hint("see docs/job-file.md");
         assert_eq!(
             text(&failure),
             "error: unknown key \"speed\"\n  --> job.toml:3\n  hint: see docs/job-file.md"

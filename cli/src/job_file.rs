@@ -40,13 +40,19 @@ impl JobFile {
     /// Class config, with the line.
     pub(crate) fn read(args: &JobArgs) -> Result<Self, Failure> {
         let name = args.job.display().to_string();
-        let unreadable = |e: std::io::Error| config(format!("the job file can't be read: {e}")).at(name.clone());
+        let unreadable =
+            |e: std::io::Error| config(format!("the job file can't be read: {e}")).at(name.clone());
         let text = std::fs::read_to_string(&args.job).map_err(unreadable)?;
         let text = job_file::apply_overrides(&text, &args.overrides)?;
         let spec = job_file::parse(&text, &name)?;
         let absolute = std::path::absolute(&args.job).map_err(unreadable)?;
         let base_dir = absolute.parent().unwrap_or(Path::new("/")).to_path_buf();
-        Ok(Self { name, text, base_dir, spec })
+        Ok(Self {
+            name,
+            text,
+            base_dir,
+            spec,
+        })
     }
 
     /// Adds the line of the job file to a failure that names one of its keys.
@@ -77,8 +83,14 @@ mod tests {
 
     #[test]
     fn a_missing_file_is_a_mistake_of_the_caller() {
-        let args = JobArgs { job: "/nowhere/job.toml".into(), overrides: Vec::new() };
+        let args = JobArgs {
+            job: "/nowhere/job.toml".into(),
+            overrides: Vec::new(),
+        };
         let failure = JobFile::read(&args).unwrap_err();
-        assert_eq!((failure.class, failure.location.as_deref()), (ErrorClass::Config, Some("/nowhere/job.toml")));
+        assert_eq!(
+            (failure.class, failure.location.as_deref()),
+            (ErrorClass::Config, Some("/nowhere/job.toml"))
+        );
     }
 }

@@ -36,16 +36,20 @@ fn parse(address: &str) -> Result<SocketAddr, Failure> {
             .hint("for example 127.0.0.1:7070")
     })?;
     if !parsed.ip().is_loopback() {
-        return Err(config(format!("{parsed} is reachable from other machines: off-loopback needs mTLS, which is not there yet"))
-            .at(format!("--listen {address}"))
-            .hint("listen on 127.0.0.1"));
+        return Err(config(format!(
+            "{parsed} is reachable from other machines: off-loopback needs mTLS, which is not there yet"
+        ))
+        .at(format!("--listen {address}"))
+        .hint("listen on 127.0.0.1"));
     }
     Ok(parsed)
 }
 
 /// The URL of an open port.
 pub(crate) fn url_of(listener: &TcpListener) -> Result<Url, Failure> {
-    let address = listener.local_addr().map_err(|e| internal(format!("the port has no address: {e}")))?;
+    let address = listener
+        .local_addr()
+        .map_err(|e| internal(format!("the port has no address: {e}")))?;
     Url::parse(&format!("http://{address}")).map_err(|e| internal(format!("no URL for {address}: {e}")))
 }
 
@@ -63,7 +67,10 @@ pub(crate) fn driver_url(text: &str, origin: &str) -> Result<Url, Failure> {
     let text = text.trim();
     let url = Url::parse(text).map_err(|e| wrong(format!("\"{text}\" is no URL: {e}")))?;
     if url.scheme() != "http" {
-        return Err(wrong(format!("\"{text}\" has scheme {}, expected http", url.scheme())));
+        return Err(wrong(format!(
+            "\"{text}\" has scheme {}, expected http",
+            url.scheme()
+        )));
     }
     if url.host().is_none() || url.port_or_known_default().is_none() {
         return Err(wrong(format!("\"{text}\" names no host and port")));
@@ -79,9 +86,11 @@ mod tests {
 
     #[test]
     fn addresses_of_this_machine_are_taken() {
-        for (text, expected) in
-            [("127.0.0.1:7070", "127.0.0.1:7070"), ("localhost:0", "127.0.0.1:0"), ("[::1]:80", "[::1]:80")]
-        {
+        for (text, expected) in [
+            ("127.0.0.1:7070", "127.0.0.1:7070"),
+            ("localhost:0", "127.0.0.1:0"),
+            ("[::1]:80", "[::1]:80"),
+        ] {
             assert_eq!(parse(text).unwrap().to_string(), expected);
         }
     }
@@ -111,10 +120,17 @@ mod tests {
 
     #[test]
     fn driver_urls_are_checked() {
-        assert_eq!(display(&driver_url(" http://127.0.0.1:7070 \n", "--driver").unwrap()), "http://127.0.0.1:7070");
+        assert_eq!(
+            display(&driver_url(" http://127.0.0.1:7070 \n", "--driver").unwrap()),
+            "http://127.0.0.1:7070"
+        );
         for text in ["127.0.0.1:7070", "https://127.0.0.1:7070", "", "unix:/tmp/x"] {
             let failure = driver_url(text, "--driver").unwrap_err();
-            assert_eq!((failure.class, failure.location.as_deref()), (ErrorClass::Config, Some("--driver")), "{text}");
+            assert_eq!(
+                (failure.class, failure.location.as_deref()),
+                (ErrorClass::Config, Some("--driver")),
+                "{text}"
+            );
         }
     }
 }

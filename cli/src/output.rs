@@ -20,7 +20,11 @@ pub(crate) struct Output {
 
 impl Output {
     pub(crate) fn new(json: bool) -> Self {
-        Self { json, progress: None, told_failure: false }
+        Self {
+            json,
+            progress: None,
+            told_failure: false,
+        }
     }
 
     /// Whether stdout is for programs.

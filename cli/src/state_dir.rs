@@ -22,14 +22,24 @@ pub(crate) struct StateDir {
 impl StateDir {
     /// The folder of `--state-dir`, of `ROOKERY_HOME`, or `~/.rookery`.
     pub(crate) fn resolve(flag: Option<&Path>) -> Result<Self, Failure> {
-        let environment = std::env::var_os("ROOKERY_HOME").filter(|path| !path.is_empty()).map(PathBuf::from);
+        let environment = std::env::var_os("ROOKERY_HOME")
+            .filter(|path| !path.is_empty())
+            .map(PathBuf::from);
         let home = || std::env::home_dir().map(|home| home.join(".rookery"));
-        let path = flag.map(Path::to_path_buf).or(environment).or_else(home).ok_or_else(|| {
-            config("there is no home directory to keep the state in").hint("set --state-dir or ROOKERY_HOME")
-        })?;
+        let path = flag
+            .map(Path::to_path_buf)
+            .or(environment)
+            .or_else(home)
+            .ok_or_else(|| {
+                config("there is no home directory to keep the state in")
+                    .hint("set --state-dir or ROOKERY_HOME")
+            })?;
         let path = std::path::absolute(&path)
             .map_err(|e| config(format!("not a usable folder: {e}")).at(path.display().to_string()))?;
-        Ok(Self { path, flag: flag.map(|path| path.display().to_string()) })
+        Ok(Self {
+            path,
+            flag: flag.map(|path| path.display().to_string()),
+        })
     }
 
     /// Where it is.
@@ -82,11 +92,18 @@ impl StateDir {
         let draft = self.path.join(format!("driver.url.{}", std::process::id()));
         let write = || -> std::io::Result<()> {
             let mut options = fs::OpenOptions::new();
-            let mut opened = options.write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
+            let mut opened = options
+                .write(true)
+                .create(true)
+                .truncate(true)
+                .mode(0o600)
+                .open(&draft)?;
             writeln!(opened, "{}", listen::display(url))?;
             fs::rename(&draft, &file)
         };
-        write().map_err(|e| internal(format!("the driver's URL can't be written: {e}")).at(file.display().to_string()))
+        write().map_err(|e| {
+            internal(format!("the driver's URL can't be written: {e}")).at(file.display().to_string())
+        })
     }
 
     /// Takes the URL back, unless another driver has put its own there.
@@ -133,7 +150,9 @@ mod tests {
         let state = StateDir::resolve(Some(&parent.path().join("state"))).unwrap();
         state.create().unwrap();
         state.create().unwrap();
-        state.write_driver_url(&Url::parse("http://127.0.0.1:1").unwrap()).unwrap();
+        state
+            .write_driver_url(&Url::parse("http://127.0.0.1:1").unwrap())
+            .unwrap();
         assert_eq!(mode(state.path()), 0o700);
         assert_eq!(mode(&state.driver_url_file()), 0o600);
     }
@@ -142,10 +161,15 @@ mod tests {
     fn the_driver_is_found_by_name_or_by_the_folder() {
         let parent = tempfile::tempdir().unwrap();
         let state = StateDir::resolve(Some(parent.path())).unwrap();
-        assert_eq!(state.find_driver(None).unwrap_err().class, ErrorClass::Unreachable);
+        assert_eq!(
+            state.find_driver(None).unwrap_err().class,
+            ErrorClass::Unreachable
+        );
 
-        let (ours, theirs) =
-            (Url::parse("http://127.0.0.1:7070").unwrap(), Url::parse("http://127.0.0.1:7071").unwrap());
+        let (ours, theirs) = (
+            Url::parse("http://127.0.0.1:7070").unwrap(),
+            Url::parse("http://127.0.0.1:7071").unwrap(),
+        );
         state.write_driver_url(&ours).unwrap();
         assert_eq!(state.find_driver(None).unwrap(), ours);
         assert_eq!(state.find_driver(Some("http://127.0.0.1:7071")).unwrap(), theirs);

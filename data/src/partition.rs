@@ -3,6 +3,7 @@
 
 use std::fs::File;
 use std::path::Path;
+use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
 use datafusion::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
@@ -89,7 +90,7 @@ pub(crate) fn parquet_footer(path: &Path) -> Result<ParquetFooter> {
             (start.max(0) as u64, group.compressed_size().max(0) as u64)
         })
         .collect();
-    Ok(ParquetFooter { schema: reader.schema().clone(), row_groups })
+    Ok(ParquetFooter { schema: Arc::clone(reader.schema()), row_groups })
 }
 
 #[cfg(test)]

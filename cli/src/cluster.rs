@@ -1,0 +1,163 @@
+//! [`LocalCluster`]: a driver in this process and workers beside it.
+
+use clap::Args;
+use rookery_proto::{ErrorClass, Failure};
+use serde::Serialize;
+use tokio_util::sync::CancellationToken;
+
+use crate::client::DriverClient;
+use crate::listen;
+use crate::local_driver::{DriverBounds, LocalDriver};
+use crate::output::Output;
+use crate::state_dir::StateDir;
+use crate::worker_processes::{WorkerPlan, WorkerProcess, WorkerProcesses};
+
+/// Workers of a cluster on this machine, unless told otherwise.
+const DEFAULT_WORKERS: usize = 2;
+
+/// How large a cluster on this machine is.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ClusterArgs {
+    /// Worker processes to start [default: 2]
+    #[arg(long, value_name = "N")]
+    workers: Option<usize>,
+
+    /// Threads of each worker [default: the machine's cores, shared out over the workers]
+    #[arg(long, value_name = "T", value_parser = clap::value_parser!(u16).range(1..))]
+    threads: Option<u16>,
+
+    /// How much later than it could each worker answers a round
+    #[arg(long, hide = true, value_name = "MS")]
+    answer_delay_ms: Option<u64>,
+
+    #[command(flatten)]
+    bounds: DriverBounds,
+}
+
+impl ClusterArgs {
+    /// How many workers are asked for.
+    pub(crate) fn workers(&self) -> usize {
+        self.workers.unwrap_or(DEFAULT_WORKERS)
+    }
+
+    fn worker_plan(&self) -> WorkerPlan {
+        let count = self.workers();
+        let shared_out = cores() / count.max(1);
+        let threads = self.threads.map_or(shared_out.max(1), usize::from);
+        WorkerPlan {
+            count,
+            threads,
+            answer_delay_ms: self.answer_delay_ms,
+        }
+    }
+}
+
+/// The machine's cores, as far as this process may use them.
+pub(crate) fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// A running cluster.
+#[derive(Debug)]
+pub(crate) struct LocalCluster {
+    pub(crate) driver: LocalDriver,
+    pub(crate) workers: WorkerProcesses,
+    threads: usize,
+}
+
+impl LocalCluster {
+    /// Starts driver and workers, and waits until all workers have registered. The driver stops when `shutdown` is
+    /// cancelled; the workers when [`stop`](Self::stop) is called, or when this process ends.
+    pub(crate) async fn start(
+        args: &ClusterArgs,
+        address: &str,
+        state: &StateDir,
+        shutdown: &CancellationToken,
+    ) -> Result<Self, Failure> {
+        state.create()?;
+        let plan = args.worker_plan();
+        let mut driver = LocalDriver::start(address, state, &args.bounds, shutdown).await?;
+        let mut workers = WorkerProcesses::start(&plan, driver.url(), &state.logs())?;
+        let mut client = DriverClient::new(driver.url().clone())?;
+        let ready = tokio::select! {
+            () = shutdown.cancelled() => Err(Failure::new(ErrorClass::Cancelled, "stopped while the workers were starting")),
+            ready = workers.registered(&mut client) => ready,
+            ended = driver.ended() => ended.and(Err(Failure::new(ErrorClass::Internal, "the driver ended early"))),
+        };
+        let cluster = Self {
+            driver,
+            workers,
+            threads: plan.threads,
+        };
+        match ready {
+            Ok(()) => Ok(cluster),
+            Err(failure) => {
+                // The reason is what counts, whatever else goes wrong now.
+                let _ = cluster.stop().await;
+                Err(failure)
+            }
+        }
+    }
+
+    /// Ends workers and driver, in this order: workers take their leave.
+    pub(crate) async fn stop(self) -> Result<(), Failure> {
+        self.workers.stop().await;
+        self.driver.stop().await
+    }
+
+    /// Says that the cluster is there.
+    pub(crate) fn announce(&self, state: &StateDir, output: &Output) {
+        let url = self.driver.url();
+        if output.is_json() {
+            output.object(&self.object(state));
+            return;
+        }
+        let count = self.workers.all().len();
+        output.line(&format!("driver   {}", listen::display(url)));
+        output.line(&format!("workers  {}", workers_text(count, self.threads)));
+        output.line(&format!("state    {}", state.path().display()));
+        output.line("");
+        output.line("submit a job:  rookery submit JOB.toml --wait");
+        output.line(&format!(
+            "add a worker:  rookery worker --driver {}",
+            listen::display(url)
+        ));
+        output.line("stop:          Ctrl-C");
+    }
+
+    /// The cluster as programs read it.
+    pub(crate) fn object(&self, state: &StateDir) -> impl Serialize + use<> {
+        #[derive(Serialize)]
+        struct Worker {
+            pid: u32,
+            threads: usize,
+            log: String,
+        }
+        #[derive(Serialize)]
+        struct Object {
+            event: &'static str,
+            driver: String,
+            state_dir: String,
+            workers: Vec<Worker>,
+        }
+        let worker = |w: &WorkerProcess| Worker {
+            pid: w.pid,
+            threads: self.threads,
+            log: w.log.display().to_string(),
+        };
+        Object {
+            event: "cluster_started",
+            driver: listen::display(self.driver.url()).to_string(),
+            state_dir: state.path().display().to_string(),
+            workers: self.workers.all().iter().map(worker).collect(),
+        }
+    }
+}
+
+fn workers_text(count: usize, threads: usize) -> String {
+    let plural = |n: usize| if n == 1 { "" } else { "s" };
+    match count {
+        0 => "none yet".to_string(),
+        _ => format!("{count} with {threads} thread{} each", plural(threads)),
+    }
+}

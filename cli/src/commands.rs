@@ -1,0 +1,30 @@
+//! One file for each command: its arguments, whose documentation is the help, and the function that does it.
+
+use rookery_proto::Failure;
+
+use crate::args::{Cli, Command};
+use crate::output::Output;
+
+pub(crate) mod data;
+pub(crate) mod driver;
+pub(crate) mod predict;
+pub(crate) mod run;
+pub(crate) mod runs;
+pub(crate) mod submit;
+pub(crate) mod up;
+pub(crate) mod worker;
+
+/// Does what was asked for.
+pub(crate) async fn run(cli: Cli, output: &mut Output) -> Result<(), Failure> {
+    let places = &cli.places;
+    match cli.command {
+        Command::Run(args) => run::run(args, places, output).await,
+        Command::Up(args) => up::up(args, places, output).await,
+        Command::Driver(args) => driver::driver(args, places, output).await,
+        Command::Worker(args) => worker::worker(args, places, output).await,
+        Command::Submit(args) => submit::submit(args, places, output).await,
+        Command::Data(args) => data::data(args, output).await,
+        Command::Runs(args) => runs::runs(args, places, output).await,
+        Command::Predict(args) => predict::predict(args, places, output).await,
+    }
+}

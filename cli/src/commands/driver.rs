@@ -1,0 +1,61 @@
+//! `rookery driver`: a driver alone.
+
+use clap::Args;
+use rookery_proto::Failure;
+use serde::Serialize;
+
+use crate::args::{JsonFlag, Places};
+use crate::commands::up::DEFAULT_LISTEN;
+use crate::local_driver::{DriverBounds, LocalDriver};
+use crate::output::Output;
+use crate::{listen, signals};
+
+/// Start a driver without workers, until Ctrl-C
+///
+/// Workers join with `rookery worker --driver URL`.
+#[derive(Debug, Args)]
+pub(crate) struct DriverArgs {
+    /// Where the driver listens [default: 127.0.0.1:7070]
+    #[arg(long, value_name = "IP:PORT")]
+    listen: Option<String>,
+
+    #[command(flatten)]
+    bounds: DriverBounds,
+
+    #[command(flatten)]
+    pub(crate) json: JsonFlag,
+}
+
+/// What programs read once the driver answers.
+#[derive(Debug, Serialize)]
+struct DriverStarted<'a> {
+    event: &'static str,
+    driver: &'a str,
+    state_dir: String,
+}
+
+pub(crate) async fn driver(args: DriverArgs, places: &Places, output: &mut Output) -> Result<(), Failure> {
+    let state = places.state_dir()?;
+    let shutdown = signals::shutdown()?;
+    let address = args.listen.as_deref().unwrap_or(DEFAULT_LISTEN);
+    let mut driver = LocalDriver::start(address, &state, &args.bounds, &shutdown).await?;
+    let url = driver.url().clone();
+    state.write_driver_url(&url)?;
+    let shown = listen::display(&url);
+    if output.is_json() {
+        let state_dir = state.path().display().to_string();
+        output.object(&DriverStarted {
+            event: "driver_started",
+            driver: shown,
+            state_dir,
+        });
+    } else {
+        output.line(&format!("driver   {shown}"));
+        output.line(&format!("state    {}", state.path().display()));
+        output.line("");
+        output.line(&format!("add a worker:  rookery worker --driver {shown}"));
+    }
+    let ended = driver.ended().await;
+    state.remove_driver_url(&url);
+    ended
+}

@@ -1,0 +1,74 @@
+//! `rookery up`: a cluster on this machine, until it is stopped.
+
+use std::time::Duration;
+
+use clap::Args;
+use rookery_proto::{ErrorClass, Failure};
+use tokio_util::sync::CancellationToken;
+
+use crate::args::{JsonFlag, Places};
+use crate::cluster::{ClusterArgs, LocalCluster};
+use crate::output::Output;
+use crate::{diagnostic, signals};
+
+/// Where drivers listen unless told otherwise.
+pub(crate) const DEFAULT_LISTEN: &str = "127.0.0.1:7070";
+/// How often the workers are looked after.
+const LOOK_INTERVAL: Duration = Duration::from_millis(500);
+
+/// Start a cluster on this machine: a driver and workers, until Ctrl-C
+///
+/// `rookery submit` finds it through the state directory; `rookery worker` adds to it.
+#[derive(Debug, Args)]
+pub(crate) struct UpArgs {
+    #[command(flatten)]
+    cluster: ClusterArgs,
+
+    /// Where the driver listens [default: 127.0.0.1:7070]
+    #[arg(long, value_name = "IP:PORT")]
+    listen: Option<String>,
+
+    #[command(flatten)]
+    pub(crate) json: JsonFlag,
+}
+
+pub(crate) async fn up(args: UpArgs, places: &Places, output: &mut Output) -> Result<(), Failure> {
+    let state = places.state_dir()?;
+    let shutdown = signals::shutdown()?;
+    let listen = args.listen.as_deref().unwrap_or(DEFAULT_LISTEN);
+    let mut cluster = match LocalCluster::start(&args.cluster, listen, &state, &shutdown).await {
+        // Being stopped is what this command waits for, also while it starts.
+        Err(failure) if failure.class == ErrorClass::Cancelled => return Ok(()),
+        started => started?,
+    };
+    let url = cluster.driver.url().clone();
+    let written = state.write_driver_url(&url);
+    let served = match written {
+        Ok(()) => {
+            cluster.announce(&state, output);
+            serve(&mut cluster, &shutdown, output).await
+        }
+        Err(failure) => Err(failure),
+    };
+    state.remove_driver_url(&url);
+    let stopped = cluster.stop().await;
+    served.and(stopped)
+}
+
+/// Waits for the end, and tells of workers that end before.
+async fn serve(
+    cluster: &mut LocalCluster,
+    shutdown: &CancellationToken,
+    output: &Output,
+) -> Result<(), Failure> {
+    loop {
+        tokio::select! {
+            () = shutdown.cancelled() => return Ok(()),
+            ended = cluster.driver.ended() => return ended,
+            () = tokio::time::sleep(LOOK_INTERVAL) => {}
+        }
+        for failure in cluster.workers.newly_ended()? {
+            output.note(&diagnostic::text(&failure));
+        }
+    }
+}

@@ -1,0 +1,219 @@
+//! [`WorkerProcesses`]: workers on this machine, as child processes that never outlive this one.
+//!
+//! Each child watches its standard input, a pipe that only this process holds. Closing it asks for an orderly end,
+//! and the operating system closes it when this process dies, however it dies.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use rookery_proto::{ErrorClass, Failure};
+use tokio::process::{Child, ChildStdin, Command};
+use tokio::time::Instant;
+use url::Url;
+
+use crate::client::DriverClient;
+use crate::diagnostic::internal;
+use crate::listen;
+
+/// How long workers may take from their start to their registration.
+const REGISTER_WITHIN: Duration = Duration::from_secs(60);
+/// How often the driver is asked who has registered.
+const POLL_INTERVAL: Duration = Duration::from_millis(25);
+/// How long a worker may take to end in order before it is killed: its own grace period, and some more.
+const STOP_WITHIN: Duration = Duration::from_secs(8);
+/// Lines of a log that are shown when its worker dies, and how much of its end is looked at for them.
+const LOG_LINES: usize = 8;
+const LOG_BYTES: usize = 4096;
+
+/// What workers are started with.
+#[derive(Debug, Clone)]
+pub(crate) struct WorkerPlan {
+    /// How many.
+    pub(crate) count: usize,
+    /// Threads of each.
+    pub(crate) threads: usize,
+    /// How much later than it could each answers a round; for tests.
+    pub(crate) answer_delay_ms: Option<u64>,
+}
+
+/// The running workers.
+#[derive(Debug)]
+pub(crate) struct WorkerProcesses {
+    workers: Vec<WorkerProcess>,
+}
+
+/// One worker.
+#[derive(Debug)]
+pub(crate) struct WorkerProcess {
+    /// From 1.
+    pub(crate) number: usize,
+    pub(crate) pid: u32,
+    pub(crate) log: PathBuf,
+    child: Child,
+    /// Dropping it asks the worker to end.
+    lifeline: Option<ChildStdin>,
+    reported: bool,
+}
+
+impl WorkerProcesses {
+    /// Starts the workers; they register in their own time.
+    pub(crate) fn start(plan: &WorkerPlan, driver: &Url, logs: &Path) -> Result<Self, Failure> {
+        let workers = (1..=plan.count).map(|number| WorkerProcess::start(number, plan, driver, logs));
+        Ok(Self {
+            workers: workers.collect::<Result<_, _>>()?,
+        })
+    }
+
+    /// The workers that were started.
+    pub(crate) fn all(&self) -> &[WorkerProcess] {
+        &self.workers
+    }
+
+    /// Waits until all of them have registered with the driver.
+    ///
+    /// # Errors
+    /// One ended before, with the end of its log; or the time is up.
+    pub(crate) async fn registered(&mut self, client: &mut DriverClient) -> Result<(), Failure> {
+        let deadline = Instant::now() + REGISTER_WITHIN;
+        loop {
+            if let Some(failure) = self.newly_ended()?.into_iter().next() {
+                return Err(failure);
+            }
+            let active = client.active_workers().await?;
+            if active >= self.workers.len() {
+                return Ok(());
+            }
+            if Instant::now() > deadline {
+                let (count, seconds) = (self.workers.len(), REGISTER_WITHIN.as_secs());
+                let message = format!("{active} of {count} workers registered within {seconds} s");
+                let log = self
+                    .workers
+                    .first()
+                    .map(|worker| worker.log.display().to_string());
+                return Err(Failure {
+                    location: log,
+                    ..Failure::new(ErrorClass::TimedOut, message)
+                });
+            }
+            tokio::time::sleep(POLL_INTERVAL).await;
+        }
+    }
+
+    /// The workers that have ended since the last call, each with the end of its log.
+    pub(crate) fn newly_ended(&mut self) -> Result<Vec<Failure>, Failure> {
+        let mut ended = Vec::new();
+        for worker in self.workers.iter_mut().filter(|worker| !worker.reported) {
+            let status = worker.child.try_wait();
+            let status =
+                status.map_err(|e| internal(format!("worker {} can't be waited for: {e}", worker.pid)))?;
+            if let Some(status) = status {
+                worker.reported = true;
+                let mut message = format!("worker {} (pid {}) ended: {status}", worker.number, worker.pid);
+                for line in last_lines(&worker.log) {
+                    message.push_str(&format!("\n    {line}"));
+                }
+                ended.push(
+                    Failure::new(ErrorClass::Unreachable, message).at(worker.log.display().to_string()),
+                );
+            }
+        }
+        Ok(ended)
+    }
+
+    /// Asks all of them to end, and kills those that take too long.
+    pub(crate) async fn stop(mut self) {
+        for worker in &mut self.workers {
+            worker.lifeline.take();
+        }
+        let deadline = Instant::now() + STOP_WITHIN;
+        for worker in &mut self.workers {
+            if tokio::time::timeout_at(deadline, worker.child.wait())
+                .await
+                .is_err()
+            {
+                tracing::warn!(pid = worker.pid, "the worker did not end in time and is killed");
+                if let Err(error) = worker.child.kill().await {
+                    tracing::warn!(pid = worker.pid, %error, "the worker can't be killed");
+                }
+            }
+        }
+    }
+}
+
+impl WorkerProcess {
+    fn start(number: usize, plan: &WorkerPlan, driver: &Url, logs: &Path) -> Result<Self, Failure> {
+        let log = logs.join(format!("worker-{}-{number}.log", std::process::id()));
+        let failed = |what: &str, e: std::io::Error| {
+            internal(format!("worker {number}: {what}: {e}")).at(log.display().to_string())
+        };
+        let log_file = File::create(&log).map_err(|e| failed("its log can't be opened", e))?;
+        let log_too = log_file
+            .try_clone()
+            .map_err(|e| failed("its log can't be opened", e))?;
+        let program = std::env::current_exe().map_err(|e| failed("this program can't be found", e))?;
+        let mut command = Command::new(program);
+        command
+            .args([
+                "worker",
+                "--exit-with-stdin",
+                "--verbose",
+                "--driver",
+                listen::display(driver),
+            ])
+            .args(["--threads", &plan.threads.to_string()])
+            .stdin(Stdio::piped())
+            .stdout(log_file)
+            .stderr(log_too)
+            // Ctrl-C at a terminal reaches this process only, which then ends the workers after their work.
+            .process_group(0)
+            .kill_on_drop(true);
+        if let Some(delay) = plan.answer_delay_ms {
+            command.args(["--answer-delay-ms", &delay.to_string()]);
+        }
+        let mut child = command.spawn().map_err(|e| failed("can't be started", e))?;
+        let lifeline = child.stdin.take();
+        Ok(Self {
+            number,
+            pid: child.id().unwrap_or_default(),
+            log,
+            child,
+            lifeline,
+            reported: false,
+        })
+    }
+}
+
+/// The last lines of a log; none if it can't be read.
+fn last_lines(log: &Path) -> Vec<String> {
+    let Ok(bytes) = std::fs::read(log) else {
+        return Vec::new();
+    };
+    let end = String::from_utf8_lossy(&bytes[bytes.len().saturating_sub(LOG_BYTES)..]).into_owned();
+    let lines: Vec<&str> = end.lines().filter(|line| !line.trim().is_empty()).collect();
+    lines[lines.len().saturating_sub(LOG_LINES)..]
+        .iter()
+        .map(|line| (*line).to_string())
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_of_a_log_is_short() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = folder.path().join("worker.log");
+        assert!(last_lines(&log).is_empty());
+        std::fs::write(
+            &log,
+            (0..5000).map(|i| format!("line {i}\n\n")).collect::<String>(),
+        )
+        .unwrap();
+        let lines = last_lines(&log);
+        assert_eq!(lines.len(), LOG_LINES);
+        assert_eq!(lines.last().map(String::as_str), Some("line 4999"));
+    }
+}

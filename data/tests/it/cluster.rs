@@ -1,0 +1,145 @@
+//! A cluster in one process: each worker is a tonic server of its own on a port the system chose, so that plans
+//! and errors go through the real wire format.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arrow::array::RecordBatch;
+use rookery_data::cache::PartitionCache;
+use rookery_data::engine::{Channels, Engine, worker_service};
+use rookery_data::{DataError, Dataset, IngestPlan};
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tonic::transport::server::TcpIncoming;
+use url::Url;
+
+/// No test waits longer than this for an ingestion.
+pub(crate) const DEADLINE: Duration = Duration::from_secs(120);
+
+/// Workers that stop when this is dropped. None: everything runs in the test's own process.
+pub(crate) struct Cluster {
+    caches: BTreeMap<String, Arc<PartitionCache>>,
+    urls: Vec<Url>,
+    channels: Channels,
+    _stop: Vec<oneshot::Sender<()>>,
+}
+
+impl Cluster {
+    /// Starts `count` workers. Their ports listen before this returns.
+    pub(crate) async fn start(count: usize) -> Self {
+        let mut cluster =
+            Self { caches: BTreeMap::new(), urls: Vec::new(), channels: Channels::default(), _stop: Vec::new() };
+        for _ in 0..count {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let url = Url::parse(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
+            let cache = PartitionCache::new(url.as_str());
+            let service = worker_service(Arc::clone(&cache), Channels::default());
+            let (stop, stopped) = oneshot::channel::<()>();
+            tokio::spawn(
+                tonic::transport::Server::builder()
+                    .add_service(service)
+                    .serve_with_incoming_shutdown(TcpIncoming::from(listener), async {
+                        let _ = stopped.await;
+                    }),
+            );
+            cluster.caches.insert(url.to_string(), cache);
+            cluster.urls.push(url);
+            cluster._stop.push(stop);
+        }
+        cluster
+    }
+
+    /// The URLs of the workers.
+    pub(crate) fn urls(&self) -> &[Url] {
+        &self.urls
+    }
+
+    /// The partitions of one worker.
+    pub(crate) fn cache(&self, owner: &str) -> &Arc<PartitionCache> {
+        &self.caches[owner]
+    }
+
+    /// Carries out a plan on the workers, and fetches what they cached.
+    pub(crate) async fn ingest(&self, plan: &IngestPlan, threads: usize) -> Result<Ingested, DataError> {
+        let engine = Engine::cluster(self.urls.clone(), self.channels.clone(), threads);
+        let dataset = Dataset::materialize(&engine, plan, "test", DEADLINE).await?;
+        let ingested = Ingested::fetch(dataset, |owner| &self.caches[owner]);
+        let cached: usize = self.caches.values().map(|cache| cache.release("test")).sum();
+        assert_eq!(cached, ingested.dataset.partitions.len(), "every cached partition is a known one");
+        Ok(ingested)
+    }
+}
+
+/// Carries out a plan in this process.
+pub(crate) async fn ingest_locally(plan: &IngestPlan, threads: usize) -> Result<Ingested, DataError> {
+    let cache = PartitionCache::new("here");
+    let engine = Engine::local(Arc::clone(&cache), threads);
+    let dataset = Dataset::materialize(&engine, plan, "test", DEADLINE).await?;
+    Ok(Ingested::fetch(dataset, |_| &cache))
+}
+
+/// A dataset and the rows that its owners hold.
+#[derive(Debug)]
+pub(crate) struct Ingested {
+    pub(crate) dataset: Dataset,
+    /// For each partition its parts.
+    pub(crate) partitions: BTreeMap<u32, Vec<RecordBatch>>,
+}
+
+impl Ingested {
+    fn fetch<'a>(dataset: Dataset, cache: impl Fn(&str) -> &'a Arc<PartitionCache>) -> Self {
+        let partitions = dataset
+            .partitions
+            .iter()
+            .map(|p| (p.number, cache(&p.owner).get(&dataset.id, p.number).unwrap().parts.clone()))
+            .collect();
+        Self { dataset, partitions }
+    }
+
+    /// The rows of one part, over all partitions in their order, each as one line of text.
+    pub(crate) fn part(&self, part: usize) -> Vec<String> {
+        self.partitions.values().flat_map(|parts| lines(&parts[part])).collect()
+    }
+
+    /// All rows, sorted.
+    pub(crate) fn rows(&self) -> Vec<String> {
+        let mut rows: Vec<String> =
+            self.partitions.values().flatten().flat_map(|part| lines(part)).collect();
+        rows.sort();
+        rows
+    }
+}
+
+/// Each row as its values, with `,` between them and nothing for null.
+pub(crate) fn lines(rows: &RecordBatch) -> Vec<String> {
+    use arrow::util::display::{ArrayFormatter, FormatOptions};
+    let options = FormatOptions::default();
+    let columns: Vec<ArrayFormatter<'_>> =
+        rows.columns().iter().map(|c| ArrayFormatter::try_new(c.as_ref(), &options).unwrap()).collect();
+    (0..rows.num_rows())
+        .map(|row| columns.iter().map(|c| c.value(row).to_string()).collect::<Vec<_>>().join(","))
+        .collect()
+}
+
+/// Carries out a plan in this process with 1, 2 and 5 threads and on clusters of 1, 2, 3 and 7 workers; checks
+/// that all give the same bytes, and returns them.
+pub(crate) async fn ingest_everywhere(plan: &IngestPlan) -> Ingested {
+    let first = ingest_locally(plan, 1).await.unwrap();
+    for threads in [2, 5] {
+        assert_same(&first, &ingest_locally(plan, threads).await.unwrap(), &format!("{threads} threads"));
+    }
+    for (workers, threads) in [(1, 2), (1, 1), (2, 1), (2, 5), (3, 2), (7, 1)] {
+        let cluster = Cluster::start(workers).await;
+        let other = cluster.ingest(plan, threads).await.unwrap();
+        assert_same(&first, &other, &format!("{workers} workers with {threads} threads"));
+    }
+    first
+}
+
+fn assert_same(one: &Ingested, other: &Ingested, what: &str) {
+    assert_eq!(one.dataset.cleaning, other.dataset.cleaning, "{what}");
+    assert_eq!(one.partitions, other.partitions, "{what}");
+    assert_eq!(one.dataset.fingerprint, other.dataset.fingerprint, "{what}");
+    assert_eq!(one.dataset.part_rows, other.dataset.part_rows, "{what}");
+}

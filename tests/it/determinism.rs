@@ -1,0 +1,78 @@
+//! The headline: the model has the same bits for any number of workers and threads, and when work comes late.
+
+use std::time::Duration;
+
+use rookery_tests::{Dataset, TestCluster, write_jobs};
+use tempfile::TempDir;
+
+use crate::BINARY;
+
+/// Enough rows for 16 partitions and more in both formats.
+const POINTS: Dataset = Dataset {
+    rows: 200_000,
+    classes: 3,
+    seed: 11,
+};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn any_cluster_gives_the_same_bits() {
+    let folder = TempDir::new().unwrap();
+    let jobs = write_jobs(folder.path(), POINTS);
+    let mut expected: Option<Vec<Vec<String>>> = None;
+    for (workers, threads) in [(1, 1), (2, 2), (3, 1), (7, 1)] {
+        let cluster = TestCluster::new(BINARY)
+            .workers(workers)
+            .threads(threads)
+            .start()
+            .await;
+        let mut digests = Vec::new();
+        for job in &jobs {
+            let output = cluster.submit(job, &[]).await.succeeded();
+            check_partitions(&output.stdout, workers);
+            digests.push(output.digests());
+        }
+        match &expected {
+            None => expected = Some(digests),
+            Some(expected) => assert_eq!(&digests, expected, "{workers} workers, {threads} threads"),
+        }
+    }
+}
+
+/// 16 partitions at least, spread over all workers.
+fn check_partitions(stdout: &str, workers: usize) {
+    let split = stdout
+        .lines()
+        .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
+        .find(|event| event["event"] == "split")
+        .expect("a split report");
+    assert!(split["partitions"].as_u64().unwrap() >= 16, "{split}");
+    assert_eq!(split["workers"].as_u64().unwrap(), workers as u64, "{split}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn late_work_changes_nothing() {
+    let folder = TempDir::new().unwrap();
+    let points = Dataset {
+        rows: 20_000,
+        classes: 2,
+        seed: 5,
+    };
+    let [job, ..] = write_jobs(folder.path(), points);
+    let small = "data.partition_bytes=60000";
+    let even = TestCluster::new(BINARY)
+        .workers(2)
+        .start()
+        .await
+        .submit(&job, &[small])
+        .await
+        .succeeded();
+    for late in 0..2 {
+        let cluster = TestCluster::new(BINARY)
+            .workers(2)
+            .late_worker(late, Duration::from_millis(30))
+            .start()
+            .await;
+        let output = cluster.submit(&job, &[small]).await.succeeded();
+        assert_eq!(output.digests(), even.digests(), "worker {late} answers late");
+    }
+}

@@ -1,0 +1,23 @@
+//! The end-to-end tests: the real binary, real processes, real ports. They read as a tour of the product.
+
+mod bad_input; // what is wrong, where, what was expected, and the exit code
+mod cluster; // workers that are missing, late or killed
+mod determinism; // the same bits on any cluster
+mod main_job; // the README's first command, and what it leaves behind
+mod tidy; // the shape of the repository itself
+
+/// The binary under test.
+const BINARY: &str = env!("CARGO_BIN_EXE_rookery");
+
+/// The repository's folder.
+fn repository() -> std::path::PathBuf {
+    std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("the workspace's folder")
+        .to_path_buf()
+}
+
+/// The lab's job file.
+fn lab() -> String {
+    repository().join("data/penguins/job.toml").display().to_string()
+}
