@@ -8,7 +8,16 @@ use serde::Serialize;
 
 /// A failure as people read it.
 pub(crate) fn text(failure: &Failure) -> String {
-    let mut text = format!("error: {}", failure.message);
+    labelled("error", failure)
+}
+
+/// A failure that ends nothing, as people read it.
+pub(crate) fn warning(failure: &Failure) -> String {
+    labelled("warning", failure)
+}
+
+fn labelled(label: &str, failure: &Failure) -> String {
+    let mut text = format!("{label}: {}", failure.message);
     if let Some(location) = &failure.location {
         text.push_str(&format!("\n  --> {location}"));
     }

@@ -72,7 +72,7 @@ fn lines(what: &What) -> Vec<String> {
         What::Iteration(i) => {
             let (iteration, of) = (i.iteration, i.max_iterations);
             vec![format!(
-                "  iteration {iteration}/{of}  loss {}  gradient norm {:e}",
+                "  iteration {iteration}/{of}  loss {}  gradient norm {:.3e}",
                 i.loss, i.gradient_norm
             )]
         }
@@ -233,7 +233,7 @@ mod tests {
 
         run 1: calm-penguin-7 (0123)
           maxIter=5 regParam=0.5
-          iteration 3/5  loss 0.30000000000000004  gradient norm 2.5e-4
+          iteration 3/5  loss 0.30000000000000004  gradient norm 2.500e-4
         warning: worker w-2 was lost
         run calm-penguin-7 (0123) finished
           weightedRecall: 0.9545454545454546

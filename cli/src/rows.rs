@@ -23,6 +23,12 @@ pub(crate) struct Row {
     cells: Vec<(String, Cell)>,
 }
 
+impl Row {
+    fn is_text(&self) -> bool {
+        self.cells.iter().all(|(_, cell)| matches!(cell, Cell::Text(_)))
+    }
+}
+
 /// One value as it was given.
 #[derive(Debug, Clone, PartialEq)]
 enum Cell {
@@ -89,13 +95,17 @@ fn expected_columns(inputs: &[InputColumn]) -> String {
     format!("the model reads {}", columns.join(", "))
 }
 
-/// The values of one column. A `float` is rounded to 32 bits, as it was in training: its model knows no 48.7, but
-/// 48.70000076293945.
+/// The values of one column. In a CSV file a `float` is rounded to 32 bits, as in training: 48.7 becomes
+/// 48.70000076293945. A number in JSON is a double and stays one, as in Spark and in MLflow's scoring protocol.
 fn typed(rows: &[Row], input: &InputColumn) -> Result<ColumnData, Failure> {
     Ok(match input.kind {
         ColumnKind::Boolean => ColumnData::Boolean(read(rows, input, boolean)?),
         ColumnKind::Integer => ColumnData::Integer(read(rows, input, integer)?),
-        ColumnKind::Float => ColumnData::Float(read(rows, input, float)?),
+        // Not a double with the rounded value: as text, for a StringIndexer, it is 48.7 again.
+        ColumnKind::Float if rows.iter().all(Row::is_text) => {
+            ColumnData::Float(read(rows, input, float_text)?)
+        }
+        ColumnKind::Float => ColumnData::Double(read(rows, input, float)?),
         ColumnKind::Double => ColumnData::Double(read(rows, input, double)?),
         ColumnKind::Text => ColumnData::Text(read(rows, input, text)?),
         ColumnKind::Vector => {
@@ -168,12 +178,16 @@ fn whole(value: f64) -> Option<i64> {
     (value.fract() == 0.0 && value.abs() <= EXACT_WHOLE).then_some(value as i64)
 }
 
-fn float(cell: &Cell) -> Option<f32> {
-    let value = match cell {
-        Cell::Text(text) => schema::parse_float(text),
-        Cell::Json(value) => value.as_f64().map(|value| value as f32),
-    };
-    value.filter(|value| value.is_finite())
+fn float_text(cell: &Cell) -> Option<f32> {
+    match cell {
+        Cell::Text(text) => schema::parse_float(text).filter(|value| value.is_finite()),
+        Cell::Json(_) => None,
+    }
+}
+
+/// A number that is finite as the 32-bit number it was in training.
+fn float(cell: &Cell) -> Option<f64> {
+    double(cell).filter(|value| (*value as f32).is_finite())
 }
 
 fn double(cell: &Cell) -> Option<f64> {
@@ -284,7 +298,7 @@ mod tests {
     fn refused(rows: Result<Vec<Row>, Failure>) -> String {
         let failure = rows.and_then(|rows| to_frame(&rows, &model())).unwrap_err();
         assert_eq!(failure.class, ErrorClass::Data, "{failure}");
-        format!("{failure} | {}", failure.hint.unwrap_or_default())
+        format!("{failure} | {}", failure.hint.clone().unwrap_or_default())
     }
 
     fn refused_json(text: &str) -> String {
@@ -292,12 +306,15 @@ mod tests {
     }
 
     #[test]
-    fn floats_take_the_32_bit_round_trip_from_text_and_json() {
+    fn floats_take_the_32_bit_round_trip_from_text_and_stay_doubles_from_json() {
         let json = r#"{"mass": 210.0, "length": 48.7, "island": "Dream", "adult": true}"#;
         let csv = "adult,island,length,mass\ntrue,Dream,48.7,210\n";
-        for rows in [from_json(json, None).unwrap(), from_csv(csv, "rows.csv").unwrap()] {
+        for (rows, length) in [
+            (from_json(json, None).unwrap(), 48.7),
+            (from_csv(csv, "rows.csv").unwrap(), 48.70000076293945),
+        ] {
             let frame = to_frame(&rows, &model()).unwrap();
-            assert_eq!(frame.column("length").unwrap().number(0), Some(48.70000076293945));
+            assert_eq!(frame.column("length").unwrap().number(0), Some(length));
             assert_eq!(frame.column("mass").unwrap().data, ColumnData::Integer(vec![210]));
             assert_eq!(
                 frame.column("adult").unwrap().data,

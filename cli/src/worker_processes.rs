@@ -26,6 +26,8 @@ const STOP_WITHIN: Duration = Duration::from_secs(8);
 /// Lines of a log that are shown when its worker dies, and how much of its end is looked at for them.
 const LOG_LINES: usize = 8;
 const LOG_BYTES: usize = 4096;
+/// Logs that nothing was written to for this long are removed.
+const KEEP_LOGS: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// What workers are started with.
 #[derive(Debug, Clone)]
@@ -60,6 +62,7 @@ pub(crate) struct WorkerProcess {
 impl WorkerProcesses {
     /// Starts the workers; they register in their own time.
     pub(crate) fn start(plan: &WorkerPlan, driver: &Url, logs: &Path) -> Result<Self, Failure> {
+        remove_old_logs(logs);
         let workers = (1..=plan.count).map(|number| WorkerProcess::start(number, plan, driver, logs));
         Ok(Self {
             workers: workers.collect::<Result<_, _>>()?,
@@ -198,6 +201,23 @@ fn last_lines(log: &Path) -> Vec<String> {
         .collect()
 }
 
+/// Every start leaves a log for each worker; without this they would add up for ever. What can't be removed stays.
+fn remove_old_logs(logs: &Path) {
+    let Ok(entries) = std::fs::read_dir(logs) else {
+        return;
+    };
+    for path in entries.flatten().map(|entry| entry.path()) {
+        let is_ours = path
+            .file_name()
+            .is_some_and(|name| name.to_string_lossy().starts_with("worker-"));
+        let modified = path.metadata().and_then(|metadata| metadata.modified());
+        let age = modified.ok().and_then(|modified| modified.elapsed().ok());
+        if is_ours && age.is_some_and(|age| age > KEEP_LOGS) {
+            let _ = std::fs::remove_file(path);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -215,5 +235,27 @@ mod tests {
         let lines = last_lines(&log);
         assert_eq!(lines.len(), LOG_LINES);
         assert_eq!(lines.last().map(String::as_str), Some("line 4999"));
+    }
+
+    #[test]
+    fn only_old_logs_of_workers_are_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        let old = std::time::SystemTime::now() - KEEP_LOGS * 2;
+        for (name, is_old) in [
+            ("worker-1-1.log", true),
+            ("worker-2-1.log", false),
+            ("mine.log", true),
+        ] {
+            let file = File::create(folder.path().join(name)).unwrap();
+            if is_old {
+                file.set_modified(old).unwrap();
+            }
+        }
+        remove_old_logs(folder.path());
+        let left = |name: &str| folder.path().join(name).exists();
+        assert_eq!(
+            [left("worker-1-1.log"), left("worker-2-1.log"), left("mine.log")],
+            [false, true, true]
+        );
     }
 }

@@ -22,7 +22,12 @@ pub(crate) fn of_data(error: DataError) -> Failure {
         DataErrorKind::TimedOut => ErrorClass::TimedOut,
         DataErrorKind::Internal => ErrorClass::Internal,
     };
-    Failure { class, message: error.message, location: error.location, hint: error.hint }
+    Failure {
+        class,
+        message: error.message,
+        location: error.location,
+        hint: error.hint,
+    }
 }
 
 pub(crate) fn of_tracking(error: &TrackingError) -> Failure {

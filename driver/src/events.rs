@@ -20,7 +20,11 @@ pub struct EventLog {
 impl EventLog {
     /// An empty log.
     pub fn new(job_id: &str) -> Self {
-        Self { job_id: job_id.to_string(), events: Mutex::default(), count: watch::Sender::new(0) }
+        Self {
+            job_id: job_id.to_string(),
+            events: Mutex::default(),
+            count: watch::Sender::new(0),
+        }
     }
 
     /// Appends an event, stamped with the next sequence number and the time.
@@ -48,7 +52,9 @@ impl EventLog {
 
 /// Milliseconds since the Unix epoch.
 pub(crate) fn now_ms() -> i64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |age| age.as_millis() as i64)
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |age| age.as_millis() as i64)
 }
 
 /// Whether this event ends its job's stream.
@@ -65,7 +71,9 @@ mod tests {
     use super::*;
 
     fn warning(text: &str) -> Event {
-        Event::Warning(Warning { message: text.to_string() })
+        Event::Warning(Warning {
+            message: text.to_string(),
+        })
     }
 
     #[tokio::test]

@@ -26,9 +26,16 @@ pub fn parse(text: &str, file_name: &str) -> Result<ValidJobSpec, Failure> {
 pub fn locate(failure: Failure, text: &str, file_name: &str) -> Failure {
     let key = match &failure.location {
         Some(location) => location.clone(),
-        None => failure.message.split_whitespace().next().unwrap_or_default().to_string(),
+        None => failure
+            .message
+            .split_whitespace()
+            .next()
+            .unwrap_or_default()
+            .to_string(),
     };
-    let Some(line) = line_of_key(text, &key) else { return failure };
+    let Some(line) = line_of_key(text, &key) else {
+        return failure;
+    };
     let place = match &failure.location {
         Some(location) => format!("{file_name}:{line} ({location})"),
         None => format!("{file_name}:{line}"),
@@ -47,15 +54,17 @@ pub fn apply_overrides(text: &str, overrides: &[String]) -> Result<String, Failu
     if overrides.is_empty() {
         return Ok(text.to_string());
     }
-    let mut document: DocumentMut = text
-        .parse()
-        .map_err(|e: toml_edit::TomlError| Failure::new(ErrorClass::Config, e.to_string().trim().to_string()))?;
+    let mut document: DocumentMut = text.parse().map_err(|e: toml_edit::TomlError| {
+        Failure::new(ErrorClass::Config, e.to_string().trim().to_string())
+    })?;
     for assignment in overrides {
         let bad = |what: String| {
             Failure::new(ErrorClass::Config, format!("--set {assignment}: {what}"))
                 .hint("for example --set runs[0].max_iter=20")
         };
-        let (path, value) = assignment.split_once('=').ok_or_else(|| bad("expected path=value".into()))?;
+        let (path, value) = assignment
+            .split_once('=')
+            .ok_or_else(|| bad("expected path=value".into()))?;
         let value: Value = value.trim().parse().unwrap_or_else(|_| Value::from(value.trim()));
         let steps = parse_path(path.trim()).ok_or_else(|| bad(format!("\"{path}\" is not a path")))?;
         set(document.as_table_mut(), &steps, value).map_err(bad)?;
@@ -91,7 +100,9 @@ fn parse_path(path: &str) -> Option<Vec<Step>> {
 }
 
 fn set(table: &mut dyn TableLike, steps: &[Step], value: Value) -> Result<(), String> {
-    let [Step::Key(key), rest @ ..] = steps else { return Err("a path starts with a key".into()) };
+    let [Step::Key(key), rest @ ..] = steps else {
+        return Err("a path starts with a key".into());
+    };
     if rest.is_empty() {
         table.insert(key, Item::Value(value));
         return Ok(());
@@ -103,15 +114,27 @@ fn set(table: &mut dyn TableLike, steps: &[Step], value: Value) -> Result<(), St
     if let [Step::Position(position), rest @ ..] = rest {
         return set_element(item, key, *position, rest, value);
     }
-    let inner = item.as_table_like_mut().ok_or_else(|| format!("{key} is no table"))?;
+    let inner = item
+        .as_table_like_mut()
+        .ok_or_else(|| format!("{key} is no table"))?;
     set(inner, rest, value)
 }
 
-fn set_element(item: &mut Item, key: &str, position: usize, rest: &[Step], value: Value) -> Result<(), String> {
+fn set_element(
+    item: &mut Item,
+    key: &str,
+    position: usize,
+    rest: &[Step],
+    value: Value,
+) -> Result<(), String> {
     let missing = |length: usize| format!("{key}[{position}] is not there, {key} has {length} entries");
     if let Some(tables) = item.as_array_of_tables_mut() {
         let length = tables.len();
-        return set(tables.get_mut(position).ok_or_else(|| missing(length))?, rest, value);
+        return set(
+            tables.get_mut(position).ok_or_else(|| missing(length))?,
+            rest,
+            value,
+        );
     }
     let array = item.as_array_mut().ok_or_else(|| format!("{key} is no list"))?;
     let length = array.len();
@@ -119,7 +142,9 @@ fn set_element(item: &mut Item, key: &str, position: usize, rest: &[Step], value
     match rest {
         [] => *element = value,
         _ => {
-            let inner = element.as_inline_table_mut().ok_or_else(|| format!("{key}[{position}] is no table"))?;
+            let inner = element
+                .as_inline_table_mut()
+                .ok_or_else(|| format!("{key}[{position}] is no table"))?;
             set(inner, rest, value)?;
         }
     }
@@ -138,7 +163,10 @@ fn line_of_key(text: &str, path: &str) -> Option<usize> {
         };
         let Some(found) = next else { break };
         if let Step::Key(key) = &step
-            && let Some(span) = item.as_table_like().and_then(|t| t.get_key_value(key)).and_then(|(k, _)| k.span())
+            && let Some(span) = item
+                .as_table_like()
+                .and_then(|t| t.get_key_value(key))
+                .and_then(|(k, _)| k.span())
         {
             line = Some(line_of(text, span.start));
         } else if let Some(span) = found.span() {
@@ -150,7 +178,11 @@ fn line_of_key(text: &str, path: &str) -> Option<usize> {
 }
 
 fn line_of(text: &str, offset: usize) -> usize {
-    text.as_bytes()[..offset.min(text.len())].iter().filter(|byte| **byte == b'\n').count() + 1
+    text.as_bytes()[..offset.min(text.len())]
+        .iter()
+        .filter(|byte| **byte == b'\n')
+        .count()
+        + 1
 }
 
 #[cfg(test)]
@@ -166,7 +198,11 @@ mod tests {
     #[test]
     fn the_lab_is_a_valid_job_with_two_runs() {
         let job = parse(JOB, "job.toml").unwrap();
-        let runs: Vec<(usize, f64)> = job.runs.iter().map(|r| (r.params.max_iter, r.params.reg_param)).collect();
+        let runs: Vec<(usize, f64)> = job
+            .runs
+            .iter()
+            .map(|r| (r.params.max_iter, r.params.reg_param))
+            .collect();
         assert_eq!(runs, [(5, 0.5), (10, 0.2)]);
     }
 
@@ -182,7 +218,11 @@ mod tests {
     fn a_bad_value_is_named_with_its_line() {
         let text = JOB.replace("seed = 42", "seed = \"today\"");
         let line = JOB.lines().position(|l| l.starts_with("seed")).unwrap() + 1;
-        assert!(message(&text).starts_with(&format!("job.toml:{line}: ")), "{}", message(&text));
+        assert!(
+            message(&text).starts_with(&format!("job.toml:{line}: ")),
+            "{}",
+            message(&text)
+        );
     }
 
     #[test]
@@ -218,8 +258,14 @@ mod tests {
 
     #[test]
     fn a_key_in_a_later_failure_gets_its_line() {
-        let failure = Failure::new(ErrorClass::Config, "split.weights holds -1, expected numbers of at least 0");
+        let failure = Failure::new(
+            ErrorClass::Config,
+            "split.weights holds -1, expected numbers of at least 0",
+        );
         let line = JOB.lines().position(|l| l.starts_with("weights")).unwrap() + 1;
-        assert_eq!(locate(failure, JOB, "job.toml").location, Some(format!("job.toml:{line}")));
+        assert_eq!(
+            locate(failure, JOB, "job.toml").location,
+            Some(format!("job.toml:{line}"))
+        );
     }
 }

@@ -3,7 +3,8 @@
 
 use rookery_data::spec::{DataSpec, SplitSpec};
 use rookery_ml::{
-    FamilyParam, LogisticRegressionParams, Metric, PipelineSpec, Solver, StageSpec, ValidLogisticRegressionParams,
+    FamilyParam, LogisticRegressionParams, Metric, PipelineSpec, Solver, StageSpec,
+    ValidLogisticRegressionParams,
 };
 use rookery_proto::{ErrorClass, Failure};
 use serde::{Deserialize, Serialize};
@@ -63,7 +64,10 @@ pub struct TrainingSection {
 /// `[[runs]]`: a name, and the parameters in which a run differs from the shared ones.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-#[expect(missing_docs, reason = "the fields are those of LogisticRegressionParams, which explains them")]
+#[expect(
+    missing_docs,
+    reason = "the fields are those of LogisticRegressionParams, which explains them"
+)]
 pub struct RunSection {
     /// Name of the run; generated without it.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -118,7 +122,9 @@ pub struct EvaluationSection {
 impl Default for EvaluationSection {
     fn default() -> Self {
         let metrics = ["accuracy", "weightedRecall", "weightedPrecision", "f1"];
-        Self { metrics: metrics.map(String::from).to_vec() }
+        Self {
+            metrics: metrics.map(String::from).to_vec(),
+        }
     }
 }
 
@@ -194,13 +200,29 @@ impl JobSpec {
 
 fn check_run(section: RunSection, shared: &LogisticRegressionParams, i: usize) -> Result<ValidRun, Failure> {
     let params = section.over(shared);
-    let valid = params.clone().check().map_err(|e| of_ml(&e).at(format!("runs[{i}]")))?;
-    Ok(ValidRun { name: section.name, params, valid })
+    let valid = params
+        .clone()
+        .check()
+        .map_err(|e| of_ml(&e).at(format!("runs[{i}]")))?;
+    Ok(ValidRun {
+        name: section.name,
+        params,
+        valid,
+    })
 }
 
 fn check_metrics(names: &[String]) -> Result<Vec<Metric>, Failure> {
     if names.is_empty() {
-        return Err(Failure::new(ErrorClass::Config, "no metric is named, expected at least one").at("evaluation.metrics"));
+        return Err(
+            Failure::new(ErrorClass::Config, "no metric is named, expected at least one")
+                .at("evaluation.metrics"),
+        );
     }
-    names.iter().map(|name| name.parse().map_err(|e: rookery_ml::MlError| of_ml(&e).at("evaluation.metrics"))).collect()
+    names
+        .iter()
+        .map(|name| {
+            name.parse()
+                .map_err(|e: rookery_ml::MlError| of_ml(&e).at("evaluation.metrics"))
+        })
+        .collect()
 }

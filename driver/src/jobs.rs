@@ -46,7 +46,12 @@ pub struct Jobs {
 
 impl Jobs {
     /// No jobs yet.
-    pub fn new(config: DriverConfig, records: Records, workers: Arc<Workers>, stop: CancellationToken) -> Self {
+    pub fn new(
+        config: DriverConfig,
+        records: Records,
+        workers: Arc<Workers>,
+        stop: CancellationToken,
+    ) -> Self {
         Self {
             config,
             records,
@@ -68,7 +73,10 @@ impl Jobs {
         self.workers.active()?;
         let id = format!("job-{}", &uuid::Uuid::new_v4().simple().to_string()[..12]);
         let events = Arc::new(EventLog::new(&id));
-        self.logs.lock().unwrap_or_else(PoisonError::into_inner).insert(id.clone(), Arc::clone(&events));
+        self.logs
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(id.clone(), Arc::clone(&events));
         let job = Job {
             id: id.clone(),
             spec,
@@ -82,13 +90,18 @@ impl Jobs {
             channels: self.channels.clone(),
             events,
         };
-        self.tasks.spawn(finish(job, submission.file_name, self.stop.clone()));
+        self.tasks
+            .spawn(finish(job, submission.file_name, self.stop.clone()));
         Ok(id)
     }
 
     /// The events of a job.
     pub fn events(&self, job_id: &str) -> Option<Arc<EventLog>> {
-        self.logs.lock().unwrap_or_else(PoisonError::into_inner).get(job_id).map(Arc::clone)
+        self.logs
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(job_id)
+            .map(Arc::clone)
     }
 
     /// Waits until every job has ended; they have been told to stop.
@@ -103,10 +116,16 @@ async fn finish(job: Job, file_name: String, stop: CancellationToken) {
     let (events, toml, id) = (Arc::clone(&job.events), job.toml.clone(), job.id.clone());
     let job = tokio::spawn(async move { job.run(&stop).await });
     let result = job.await.unwrap_or_else(|e| {
-        Err(Failure::new(ErrorClass::Internal, format!("the job's task ended early: {e}")))
+        Err(Failure::new(
+            ErrorClass::Internal,
+            format!("the job's task ended early: {e}"),
+        ))
     });
     let finished = match result {
-        Ok(()) => JobFinished { status: JobStatus::Succeeded.into(), error: None },
+        Ok(()) => JobFinished {
+            status: JobStatus::Succeeded.into(),
+            error: None,
+        },
         Err(failure) => {
             let failure = job_file::locate(failure, &toml, &file_name);
             tracing::warn!(job_id = %id, %failure, "job failed");
@@ -114,7 +133,10 @@ async fn finish(job: Job, file_name: String, stop: CancellationToken) {
                 ErrorClass::Cancelled => JobStatus::Cancelled,
                 _ => JobStatus::Failed,
             };
-            JobFinished { status: status.into(), error: Some((&failure).into()) }
+            JobFinished {
+                status: status.into(),
+                error: Some((&failure).into()),
+            }
         }
     };
     events.push(Event::Finished(finished));

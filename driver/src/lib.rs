@@ -47,9 +47,20 @@ pub async fn run(
     shutdown: CancellationToken,
 ) -> Result<(), Failure> {
     let workers = Arc::new(Workers::default());
-    let jobs = Arc::new(Jobs::new(config.clone(), records, Arc::clone(&workers), shutdown.clone()));
-    let job_server = JobServer { jobs: Arc::clone(&jobs), workers: Arc::clone(&workers) };
-    let membership = MembershipServer { config: config.clone(), workers: Arc::clone(&workers) };
+    let jobs = Arc::new(Jobs::new(
+        config.clone(),
+        records,
+        Arc::clone(&workers),
+        shutdown.clone(),
+    ));
+    let job_server = JobServer {
+        jobs: Arc::clone(&jobs),
+        workers: Arc::clone(&workers),
+    };
+    let membership = MembershipServer {
+        config: config.clone(),
+        workers: Arc::clone(&workers),
+    };
     let sweeper = tokio::spawn(sweep(config.clone(), workers, shutdown.clone()));
     // The port outlives the jobs: watchers must hear how they end.
     let close = CancellationToken::new();
@@ -64,7 +75,10 @@ pub async fn run(
         () = shutdown.cancelled() => None,
     };
     shutdown.cancel();
-    if tokio::time::timeout(config.shutdown_grace, jobs.drain()).await.is_err() {
+    if tokio::time::timeout(config.shutdown_grace, jobs.drain())
+        .await
+        .is_err()
+    {
         tracing::warn!("jobs were still running when the grace period ended");
     }
     close.cancel();
@@ -74,7 +88,10 @@ pub async fn run(
     };
     sweeper.abort();
     match served {
-        Some(Ok(Err(e))) => Err(Failure::new(ErrorClass::Internal, format!("the driver's port failed: {e}"))),
+        Some(Ok(Err(e))) => Err(Failure::new(
+            ErrorClass::Internal,
+            format!("the driver's port failed: {e}"),
+        )),
         _ => Ok(()),
     }
 }

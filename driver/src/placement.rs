@@ -26,13 +26,20 @@ impl Placement {
         let leaf_count = dataset.partitions.len() as u32;
         let mut by_owner: BTreeMap<&str, Vec<(u32, u32)>> = BTreeMap::new();
         for (leaf, partition) in dataset.partitions.iter().enumerate() {
-            by_owner.entry(&partition.owner).or_default().push((partition.number, leaf as u32));
+            by_owner
+                .entry(&partition.owner)
+                .or_default()
+                .push((partition.number, leaf as u32));
         }
         let holders = by_owner
             .into_iter()
             .map(|(owner, partitions)| {
                 let url = Url::parse(owner).map_err(|e| internal(format!("owner {owner}: {e}")))?;
-                let holding = Holding { dataset: dataset.id.clone(), leaf_count, partitions };
+                let holding = Holding {
+                    dataset: dataset.id.clone(),
+                    leaf_count,
+                    partitions,
+                };
                 Ok((WorkerChannel::new(channels, url, deadline)?, holding))
             })
             .collect::<Result<_, Failure>>()?;
@@ -46,11 +53,19 @@ impl Placement {
 
     /// Asks every holder at once; the answers are in the order of the holders, never of arrival. The first
     /// failure ends the others.
-    pub(crate) async fn ask_all<T, F>(&self, ask: impl Fn(WorkerChannel, Holding) -> F) -> Result<Vec<T>, Failure>
+    pub(crate) async fn ask_all<T, F>(
+        &self,
+        ask: impl Fn(WorkerChannel, Holding) -> F,
+    ) -> Result<Vec<T>, Failure>
     where
         F: Future<Output = Result<T, Failure>>,
     {
-        try_join_all(self.holders.iter().map(|(channel, holding)| ask(channel.clone(), holding.clone()))).await
+        try_join_all(
+            self.holders
+                .iter()
+                .map(|(channel, holding)| ask(channel.clone(), holding.clone())),
+        )
+        .await
     }
 
     /// Merges what the holders returned along the fixed tree. `None` when no partition holds rows.
@@ -78,7 +93,10 @@ pub(crate) async fn release(workers: &[Url], dataset: &str, channels: &Channels)
         let worker = WorkerChannel::new(channels, url.clone(), RELEASE_DEADLINE);
         async move { worker?.release(dataset).await }
     };
-    for (url, released) in workers.iter().zip(join_all(workers.iter().map(release_one)).await) {
+    for (url, released) in workers
+        .iter()
+        .zip(join_all(workers.iter().map(release_one)).await)
+    {
         if let Err(failure) = released {
             tracing::warn!(worker = %url, %failure, dataset, "the dataset was not released");
         }

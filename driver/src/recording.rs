@@ -49,8 +49,15 @@ impl Recorder {
     /// Creates the run, with params, tags and the job file.
     pub(crate) async fn start(records: &Records, start: RunStart<'_>) -> Result<Self, Failure> {
         let store = &records.store;
-        let experiment = store.get_or_create_experiment(start.experiment).await.map_err(|e| of_tracking(&e))?;
-        let tags = start.tags.into_iter().map(|(key, value)| Tag::new(key, value)).collect();
+        let experiment = store
+            .get_or_create_experiment(start.experiment)
+            .await
+            .map_err(|e| of_tracking(&e))?;
+        let tags = start
+            .tags
+            .into_iter()
+            .map(|(key, value)| Tag::new(key, value))
+            .collect();
         let run = store
             .create_run(CreateRun {
                 experiment_id: experiment.experiment_id,
@@ -63,13 +70,27 @@ impl Recorder {
             })
             .await
             .map_err(|e| of_tracking(&e))?;
-        let recorder = Self { records: records.clone(), run };
+        let recorder = Self {
+            records: records.clone(),
+            run,
+        };
         let begun = async {
-            let params: Vec<Param> = start.params.into_iter().map(|(key, value)| Param::new(key, value)).collect();
+            let params: Vec<Param> = start
+                .params
+                .into_iter()
+                .map(|(key, value)| Param::new(key, value))
+                .collect();
             for params in params.chunks(MAX_PARAMS_PER_BATCH) {
-                recorder.log(LogBatch { params: params.to_vec(), ..LogBatch::default() }).await?;
+                recorder
+                    .log(LogBatch {
+                        params: params.to_vec(),
+                        ..LogBatch::default()
+                    })
+                    .await?;
             }
-            recorder.put(JOB_ARTIFACT, start.job_toml.as_bytes().to_vec()).await
+            recorder
+                .put(JOB_ARTIFACT, start.job_toml.as_bytes().to_vec())
+                .await
         };
         match begun.await {
             Ok(()) => Ok(recorder),
@@ -90,7 +111,12 @@ impl Recorder {
 
     /// Records metrics, loss curve, model and why the optimiser stopped; then the run is FINISHED.
     pub(crate) async fn finish(&self, outcome: Outcome<'_>) -> Result<(), Failure> {
-        let Outcome { fit, model, metrics, coefficients_sha256 } = outcome;
+        let Outcome {
+            fit,
+            model,
+            metrics,
+            coefficients_sha256,
+        } = outcome;
         let now = now_ms();
         let point = |key: &str, value: f64, step: usize| rookery_tracking::Metric {
             key: key.to_string(),
@@ -98,12 +124,22 @@ impl Recorder {
             timestamp_ms: now,
             step: step as i64,
         };
-        let curve = fit.objective_history.iter().enumerate().map(|(step, loss)| point(LOSS_METRIC, *loss, step));
-        let scores = metrics.iter().map(|(metric, value)| point(metric.name(), *value, 0));
+        let curve = fit
+            .objective_history
+            .iter()
+            .enumerate()
+            .map(|(step, loss)| point(LOSS_METRIC, *loss, step));
+        let scores = metrics
+            .iter()
+            .map(|(metric, value)| point(metric.name(), *value, 0));
         let norm = point("gradient_norm", fit.gradient_norm, fit.iterations);
         let points: Vec<_> = curve.chain(scores).chain([norm]).collect();
         for metrics in points.chunks(MAX_METRICS_PER_BATCH) {
-            self.log(LogBatch { metrics: metrics.to_vec(), ..LogBatch::default() }).await?;
+            self.log(LogBatch {
+                metrics: metrics.to_vec(),
+                ..LogBatch::default()
+            })
+            .await?;
         }
         let tags = vec![
             Tag::new("rookery.stop_reason", fit.termination.name()),
@@ -112,7 +148,11 @@ impl Recorder {
             Tag::new("rookery.rounds", fit.evaluations),
             Tag::new("rookery.coefficients_sha256", coefficients_sha256),
         ];
-        self.log(LogBatch { tags, ..LogBatch::default() }).await?;
+        self.log(LogBatch {
+            tags,
+            ..LogBatch::default()
+        })
+        .await?;
         let json = model.to_json().map_err(|e| of_ml(&e))?;
         self.put(MODEL_ARTIFACT, json.into_bytes()).await?;
         self.end(RunStatus::Finished).await
@@ -126,7 +166,12 @@ impl Recorder {
             _ => RunStatus::Failed,
         };
         let reason = Tag::new(entities::TAG_END_REASON, failure);
-        let told = self.records.store.set_tag(self.run_id(), reason).await.map_err(|e| of_tracking(&e));
+        let told = self
+            .records
+            .store
+            .set_tag(self.run_id(), reason)
+            .await
+            .map_err(|e| of_tracking(&e));
         for result in [told, self.end(status).await] {
             if let Err(error) = result {
                 tracing::error!(run_id = self.run_id(), %error, "the run's end was not recorded");
@@ -136,11 +181,20 @@ impl Recorder {
 
     async fn end(&self, status: RunStatus) -> Result<(), Failure> {
         let change = UpdateRun::end(status, now_ms());
-        self.records.store.update_run(self.run_id(), change).await.map(|_| ()).map_err(|e| of_tracking(&e))
+        self.records
+            .store
+            .update_run(self.run_id(), change)
+            .await
+            .map(|_| ())
+            .map_err(|e| of_tracking(&e))
     }
 
     async fn log(&self, batch: LogBatch) -> Result<(), Failure> {
-        self.records.store.log_batch(self.run_id(), batch).await.map_err(|e| of_tracking(&e))
+        self.records
+            .store
+            .log_batch(self.run_id(), batch)
+            .await
+            .map_err(|e| of_tracking(&e))
     }
 
     async fn put(&self, path: &str, bytes: Vec<u8>) -> Result<(), Failure> {
@@ -152,12 +206,18 @@ impl Recorder {
 /// A run's parameters under Spark's names, as the lab logs them.
 pub(crate) fn describe_params(params: &LogisticRegressionParams) -> Result<Vec<(String, String)>, Failure> {
     let value = serde_json::to_value(params).map_err(internal)?;
-    let serde_json::Value::Object(fields) = value else { return Err(internal("params are no table")) };
+    let serde_json::Value::Object(fields) = value else {
+        return Err(internal("params are no table"));
+    };
     let text = |value: serde_json::Value| match value {
         serde_json::Value::String(text) => text,
         other => other.to_string(),
     };
-    Ok(fields.into_iter().filter(|(_, v)| !v.is_null()).map(|(key, v)| (camel_case(&key), text(v))).collect())
+    Ok(fields
+        .into_iter()
+        .filter(|(_, v)| !v.is_null())
+        .map(|(key, v)| (camel_case(&key), text(v)))
+        .collect())
 }
 
 /// `reg_param` → `regParam`.
@@ -178,10 +238,23 @@ mod tests {
 
     #[test]
     fn params_have_sparks_names() {
-        let params = LogisticRegressionParams { max_iter: 5, reg_param: 0.5, ..Default::default() };
+        let params = LogisticRegressionParams {
+            max_iter: 5,
+            reg_param: 0.5,
+            ..Default::default()
+        };
         let described = describe_params(&params).unwrap();
-        for expected in [("maxIter", "5"), ("regParam", "0.5"), ("tol", "1e-6"), ("fitIntercept", "true"), ("family", "auto")] {
-            let found = described.iter().find(|(key, _)| key == expected.0).map(|(_, value)| value.as_str());
+        for expected in [
+            ("maxIter", "5"),
+            ("regParam", "0.5"),
+            ("tol", "1e-6"),
+            ("fitIntercept", "true"),
+            ("family", "auto"),
+        ] {
+            let found = described
+                .iter()
+                .find(|(key, _)| key == expected.0)
+                .map(|(_, value)| value.as_str());
             assert_eq!(found, Some(expected.1), "{}", expected.0);
         }
         assert!(described.iter().all(|(key, _)| key != "thresholds"));

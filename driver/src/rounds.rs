@@ -2,7 +2,8 @@
 //! ask all holders, merge in the fixed order.
 
 use rookery_ml::{
-    Ask, KernelCoefficients, Model, MulticlassMetrics, Partial, PipelineFit, FittedPipeline, Summary, Training,
+    Ask, FittedPipeline, KernelCoefficients, Model, MulticlassMetrics, Partial, PipelineFit, Summary,
+    Training,
 };
 use rookery_proto::{ErrorClass, Failure};
 
@@ -16,7 +17,10 @@ pub(crate) async fn fit_stages(
     job_id: &str,
     mut fit: PipelineFit,
 ) -> Result<FittedPipeline, Failure> {
-    let task = Task { job_id: job_id.to_string(), round: 0 };
+    let task = Task {
+        job_id: job_id.to_string(),
+        round: 0,
+    };
     while let Some(pass) = fit.next_pass() {
         let json = serde_json::to_string(&pass).map_err(internal)?;
         let answers = placement
@@ -35,8 +39,15 @@ pub(crate) async fn fit_stages(
 }
 
 /// Turns cached rows into blocks on the workers; returns the summary of the training part.
-pub(crate) async fn build_blocks(placement: &Placement, job_id: &str, spec: &BlockSpec) -> Result<Summary, Failure> {
-    let task = Task { job_id: job_id.to_string(), round: 0 };
+pub(crate) async fn build_blocks(
+    placement: &Placement,
+    job_id: &str,
+    spec: &BlockSpec,
+) -> Result<Summary, Failure> {
+    let task = Task {
+        job_id: job_id.to_string(),
+        round: 0,
+    };
     let answers = placement
         .ask_all(|worker, holding| {
             let (task, spec) = (task.clone(), spec.clone());
@@ -60,7 +71,10 @@ pub(crate) async fn train(
     let mut round = 0;
     while let Ask::Evaluate(coefficients) = training.ask() {
         round += 1;
-        let task = Task { job_id: job_id.to_string(), round };
+        let task = Task {
+            job_id: job_id.to_string(),
+            round,
+        };
         let partial = evaluate(placement, &task, blocks_id, &coefficients).await?;
         training.tell(&partial).map_err(|e| of_ml(&e))?;
         progress(training);
@@ -77,10 +91,14 @@ async fn evaluate(
 ) -> Result<Partial, Failure> {
     let answers = placement
         .ask_all(|worker, holding| async move {
-            worker.evaluate_objective(task, &holding, blocks_id, coefficients).await
+            worker
+                .evaluate_objective(task, &holding, blocks_id, coefficients)
+                .await
         })
         .await?;
-    Ok(placement.merge(answers, &Partial::merge)?.unwrap_or_else(|| coefficients.zero_partial()))
+    Ok(placement
+        .merge(answers, &Partial::merge)?
+        .unwrap_or_else(|| coefficients.zero_partial()))
 }
 
 /// Scores the test part with a model.
@@ -90,7 +108,10 @@ pub(crate) async fn score(
     model: &Model,
     weight: Option<&str>,
 ) -> Result<MulticlassMetrics, Failure> {
-    let task = Task { job_id: job_id.to_string(), round: 0 };
+    let task = Task {
+        job_id: job_id.to_string(),
+        round: 0,
+    };
     let json = model.to_json().map_err(|e| of_ml(&e))?;
     let answers = placement
         .ask_all(|worker, holding| {
@@ -98,5 +119,7 @@ pub(crate) async fn score(
             async move { worker.score_model(task, &holding, json, label, weight).await }
         })
         .await?;
-    Ok(placement.merge(answers, &MulticlassMetrics::merge)?.unwrap_or_default())
+    Ok(placement
+        .merge(answers, &MulticlassMetrics::merge)?
+        .unwrap_or_default())
 }

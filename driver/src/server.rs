@@ -55,10 +55,16 @@ impl JobService for JobServer {
 
     type WatchJobStream = EventStream;
 
-    async fn watch_job(&self, request: Request<v1::WatchJobRequest>) -> Result<Response<EventStream>, Status> {
+    async fn watch_job(
+        &self,
+        request: Request<v1::WatchJobRequest>,
+    ) -> Result<Response<EventStream>, Status> {
         let request = request.into_inner();
         let Some(log) = self.jobs.events(&request.job_id) else {
-            return Err(Status::not_found(format!("no job {} on this driver", request.job_id)));
+            return Err(Status::not_found(format!(
+                "no job {} on this driver",
+                request.job_id
+            )));
         };
         Ok(Response::new(Box::pin(follow(log, request.after_sequence))))
     }
@@ -69,7 +75,10 @@ impl JobService for JobServer {
     ) -> Result<Response<v1::GetClusterResponse>, Status> {
         let workers = self.workers.all().into_iter().map(encode_worker).collect();
         let driver_version = env!("CARGO_PKG_VERSION").to_string();
-        Ok(Response::new(v1::GetClusterResponse { driver_version, workers }))
+        Ok(Response::new(v1::GetClusterResponse {
+            driver_version,
+            workers,
+        }))
     }
 }
 
@@ -139,7 +148,11 @@ impl MembershipService for MembershipServer {
 
     async fn leave(&self, request: Request<v1::LeaveRequest>) -> Result<Response<v1::LeaveResponse>, Status> {
         let request = request.into_inner();
-        tracing::info!(worker_id = request.worker_id, reason = request.reason, "worker left");
+        tracing::info!(
+            worker_id = request.worker_id,
+            reason = request.reason,
+            "worker left"
+        );
         self.workers.leave(&request.worker_id, &request.reason);
         Ok(Response::new(v1::LeaveResponse {}))
     }

@@ -7,7 +7,9 @@ use std::sync::Arc;
 use rookery_data::engine::{Channels, Engine};
 use rookery_data::frame::kind_of;
 use rookery_data::{Dataset, IngestPlan};
-use rookery_ml::{ColumnKind, FittedPipeline, LogisticRegressionModel, Metric, Model, PipelineFit, Summary, Training};
+use rookery_ml::{
+    ColumnKind, FittedPipeline, LogisticRegressionModel, Metric, Model, PipelineFit, Summary, Training,
+};
 use rookery_proto::v1::job_event::Event;
 use rookery_proto::v1::{self, Phase};
 use rookery_proto::{ErrorClass, Failure};
@@ -84,10 +86,21 @@ impl Job {
     /// Opens the sources, and checks every name of the job against their columns.
     async fn plan(&self) -> Result<IngestPlan, Failure> {
         self.phase(Phase::Plan, &self.spec.name);
-        let plan = IngestPlan::open(&self.spec.data, &self.spec.split, &self.base_dir).await.map_err(of_data)?;
+        let plan = IngestPlan::open(&self.spec.data, &self.spec.split, &self.base_dir)
+            .await
+            .map_err(of_data)?;
         let columns = column_kinds(&plan.columns);
-        let outputs = self.spec.pipeline.output_schema(&columns).map_err(|e| of_ml(&e).at("stages"))?;
-        let find = |name: &str| outputs.iter().find(|(column, _)| column == name).map(|(_, kind)| *kind);
+        let outputs = self
+            .spec
+            .pipeline
+            .output_schema(&columns)
+            .map_err(|e| of_ml(&e).at("stages"))?;
+        let find = |name: &str| {
+            outputs
+                .iter()
+                .find(|(column, _)| column == name)
+                .map(|(_, kind)| *kind)
+        };
         let names: Vec<&str> = outputs.iter().map(|(name, _)| name.as_str()).collect();
         let unknown = |key: &str, name: &str| {
             Failure::new(ErrorClass::Config, format!("there is no column \"{name}\""))
@@ -99,14 +112,20 @@ impl Job {
             Some(kind) => {
                 return Err(Failure::new(
                     ErrorClass::Config,
-                    format!("column \"{}\" is of type {kind}, expected vector", self.spec.features),
+                    format!(
+                        "column \"{}\" is of type {kind}, expected vector",
+                        self.spec.features
+                    ),
                 )
                 .at("training.features")
                 .hint("assemble the features with a VectorAssembler stage"));
             }
             None => return Err(unknown("features", &self.spec.features)),
         }
-        for (key, name) in [("label", Some(&self.spec.label)), ("weight", self.spec.weight.as_ref())] {
+        for (key, name) in [
+            ("label", Some(&self.spec.label)),
+            ("weight", self.spec.weight.as_ref()),
+        ] {
             let Some(name) = name else { continue };
             match find(name) {
                 Some(kind) if kind.is_numeric() => {}
@@ -125,16 +144,27 @@ impl Job {
     }
 
     /// Reads, cleans, splits and caches the rows; fits the stages; builds the blocks.
-    async fn prepare(&self, engine: &Engine, plan: &IngestPlan, dataset_id: &str) -> Result<Prepared, Failure> {
+    async fn prepare(
+        &self,
+        engine: &Engine,
+        plan: &IngestPlan,
+        dataset_id: &str,
+    ) -> Result<Prepared, Failure> {
         let (workers, partitions) = (engine.workers().len(), plan.partition_count());
-        self.phase(Phase::Materialize, &format!("{workers} workers, {partitions} partitions"));
+        self.phase(
+            Phase::Materialize,
+            &format!("{workers} workers, {partitions} partitions"),
+        );
         let dataset = Dataset::materialize(engine, plan, dataset_id, self.config.ingest_deadline)
             .await
             .map_err(of_data)?;
         let placement = Placement::new(&dataset, &self.channels, self.config.round_deadline)?;
         self.report(&dataset, &placement);
 
-        self.phase(Phase::FitStages, &format!("{} stages", self.spec.pipeline.stages.len()));
+        self.phase(
+            Phase::FitStages,
+            &format!("{} stages", self.spec.pipeline.stages.len()),
+        );
         let fit = PipelineFit::new(self.spec.pipeline.clone());
         let pipeline = rounds::fit_stages(&placement, &self.id, fit).await?;
 
@@ -149,7 +179,14 @@ impl Job {
         let summary = rounds::build_blocks(&placement, &self.id, &blocks).await?;
         check_classes(&summary, &self.spec.label)?;
         let columns = column_kinds(&dataset.columns);
-        Ok(Prepared { dataset, placement, columns, pipeline, blocks_id: blocks.blocks_id, summary })
+        Ok(Prepared {
+            dataset,
+            placement,
+            columns,
+            pipeline,
+            blocks_id: blocks.blocks_id,
+            summary,
+        })
     }
 
     /// One run: whatever goes wrong once its record exists is recorded with it.
@@ -175,20 +212,34 @@ impl Job {
         run: &ValidRun,
         recorder: &Recorder,
     ) -> Result<(), Failure> {
-        self.phase(Phase::Train, &format!("run {} of {}", index + 1, self.spec.runs.len()));
+        self.phase(
+            Phase::Train,
+            &format!("run {} of {}", index + 1, self.spec.runs.len()),
+        );
         let mut training = Training::new(&run.valid, &prepared.summary).map_err(|e| of_ml(&e))?;
         let mut reported = None;
         let progress = |training: &Training| {
             let iteration = training.iteration();
             if reported != Some(iteration) {
                 reported = Some(iteration);
-                self.events.push(iteration_event(recorder.run_id(), training, run));
+                self.events
+                    .push(iteration_event(recorder.run_id(), training, run));
             }
         };
-        rounds::train(&prepared.placement, &self.id, &prepared.blocks_id, &mut training, progress).await?;
+        rounds::train(
+            &prepared.placement,
+            &self.id,
+            &prepared.blocks_id,
+            &mut training,
+            progress,
+        )
+        .await?;
         let fit = training.into_fit().map_err(|e| of_ml(&e))?;
 
-        self.phase(Phase::Evaluate, &format!("{} rows", prepared.dataset.part_rows[1]));
+        self.phase(
+            Phase::Evaluate,
+            &format!("{} rows", prepared.dataset.part_rows[1]),
+        );
         let classifier = LogisticRegressionModel::new(&fit, &run.valid).map_err(|e| of_ml(&e))?;
         let model = Model::new(
             &prepared.columns,
@@ -202,8 +253,12 @@ impl Job {
 
         self.phase(Phase::Record, recorder.run_name());
         let coefficients_sha256 = model.classifier.coefficients_sha256();
-        let outcome =
-            Outcome { fit: &fit, model: &model, metrics: &metrics, coefficients_sha256: &coefficients_sha256 };
+        let outcome = Outcome {
+            fit: &fit,
+            model: &model,
+            metrics: &metrics,
+            coefficients_sha256: &coefficients_sha256,
+        };
         recorder.finish(outcome).await?;
         if !fit.termination.converged() {
             self.warn(format!(
@@ -220,7 +275,10 @@ impl Job {
             index,
             metrics: metrics
                 .iter()
-                .map(|(metric, value)| v1::MetricValue { name: metric.name().to_string(), value: *value })
+                .map(|(metric, value)| v1::MetricValue {
+                    name: metric.name().to_string(),
+                    value: *value,
+                })
                 .collect(),
             coefficients_sha256,
             stop_reason: fit.termination.name().to_string(),
@@ -245,7 +303,12 @@ impl Job {
             .collect()
     }
 
-    async fn start_record(&self, prepared: &Prepared, index: u32, run: &ValidRun) -> Result<Recorder, Failure> {
+    async fn start_record(
+        &self,
+        prepared: &Prepared,
+        index: u32,
+        run: &ValidRun,
+    ) -> Result<Recorder, Failure> {
         let mut params = describe_params(&run.params)?;
         let shown = params.clone();
         params.extend(self.data_params(&prepared.dataset));
@@ -265,7 +328,9 @@ impl Job {
                 user: &self.user,
                 owner: &self.owner,
                 params,
-                tags: tags.map(|(key, value)| (key.to_string(), value.to_string())).to_vec(),
+                tags: tags
+                    .map(|(key, value)| (key.to_string(), value.to_string()))
+                    .to_vec(),
                 job_toml: &self.toml,
             },
         )
@@ -284,7 +349,10 @@ impl Job {
         let rows = |part: usize| dataset.part_rows.get(part).copied().unwrap_or(0).to_string();
         let split = &self.spec.split;
         vec![
-            ("split.method".into(), format!("{:?}", split.method).to_lowercase()),
+            (
+                "split.method".into(),
+                format!("{:?}", split.method).to_lowercase(),
+            ),
             ("split.weights".into(), format!("{:?}", split.weights)),
             ("split.seed".into(), split.seed.to_string()),
             ("data.rows_read".into(), dataset.cleaning.rows_read.to_string()),
@@ -306,7 +374,10 @@ impl Job {
             reasons: cleaning
                 .dropped
                 .iter()
-                .map(|(reason, rows)| v1::DropReason { reason: reason.clone(), rows: *rows })
+                .map(|(reason, rows)| v1::DropReason {
+                    reason: reason.clone(),
+                    rows: *rows,
+                })
                 .collect(),
         }));
         self.events.push(Event::Split(v1::SplitReport {
@@ -319,11 +390,14 @@ impl Job {
 
     fn phase(&self, phase: Phase, detail: &str) {
         tracing::info!(job_id = %self.id, phase = phase.as_str_name(), detail, "phase");
-        self.events.push(Event::PhaseStarted(v1::PhaseStarted { phase: phase.into(), detail: detail.to_string() }));
+        self.events.push(Event::PhaseStarted(v1::PhaseStarted {
+            phase: phase.into(),
+            detail: detail.to_string(),
+        }));
     }
 
     fn warn(&self, message: String) {
-        tracing::warn!(job_id = %self.id, message);
+        tracing::info!(job_id = %self.id, message);
         self.events.push(Event::Warning(v1::Warning { message }));
     }
 }
@@ -340,7 +414,10 @@ async fn unless_stopped<T>(
 }
 
 fn column_kinds(columns: &[(String, rookery_data::schema::ColumnType)]) -> Vec<(String, ColumnKind)> {
-    columns.iter().map(|(name, column_type)| (name.clone(), kind_of(*column_type))).collect()
+    columns
+        .iter()
+        .map(|(name, column_type)| (name.clone(), kind_of(*column_type)))
+        .collect()
 }
 
 /// Spark answers one class with an infinite intercept; a model that knows one class only is refused here.
@@ -349,7 +426,10 @@ fn check_classes(summary: &Summary, label: &str) -> Result<(), Failure> {
         [] => Err(Failure::new(ErrorClass::Data, "the training part is empty")),
         [class] => Err(Failure::new(
             ErrorClass::Data,
-            format!("column \"{label}\" holds one class only in the training part: {class} in all {} rows", summary.rows),
+            format!(
+                "column \"{label}\" holds one class only in the training part: {class} in all {} rows",
+                summary.rows
+            ),
         )
         .hint("a classifier needs rows of at least two classes; check the label column and the split")),
         _ => Ok(()),

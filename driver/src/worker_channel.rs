@@ -8,7 +8,8 @@ use rookery_data::engine::Channels;
 
 use rookery_ml::tree::Node;
 use rookery_ml::{
-    ConfusionCell, Family, FitStatistics, KernelCoefficients, MulticlassMetrics, Partial, StageStatistics, Summary,
+    ConfusionCell, Family, FitStatistics, KernelCoefficients, MulticlassMetrics, Partial, StageStatistics,
+    Summary,
 };
 use rookery_proto::v1::trainer_service_client::TrainerServiceClient;
 use rookery_proto::{ErrorClass, Failure, MAX_MESSAGE_BYTES, v1};
@@ -60,7 +61,11 @@ impl WorkerChannel {
         let client = TrainerServiceClient::new(channel)
             .max_decoding_message_size(MAX_MESSAGE_BYTES)
             .max_encoding_message_size(MAX_MESSAGE_BYTES);
-        Ok(Self { url, deadline, client })
+        Ok(Self {
+            url,
+            deadline,
+            client,
+        })
     }
 
     pub(crate) async fn fit_stages(
@@ -69,10 +74,19 @@ impl WorkerChannel {
         holding: &Holding,
         fit_pass_json: String,
     ) -> Result<FitStatistics, Failure> {
-        let request = v1::FitStagesRequest { task: key(task), partitions: set(holding), fit_pass_json };
+        let request = v1::FitStagesRequest {
+            task: key(task),
+            partitions: set(holding),
+            fit_pass_json,
+        };
         let mut client = self.client.clone();
         let response = self.bounded(client.fit_stages(request)).await?;
-        response.statistics.into_iter().map(statistics).collect::<Result<_, _>>().map(|stages| FitStatistics { stages })
+        response
+            .statistics
+            .into_iter()
+            .map(statistics)
+            .collect::<Result<_, _>>()
+            .map(|stages| FitStatistics { stages })
     }
 
     pub(crate) async fn build_blocks(
@@ -92,7 +106,11 @@ impl WorkerChannel {
         };
         let mut client = self.client.clone();
         let response = self.bounded(client.build_blocks(request)).await?;
-        let summaries = response.summaries.into_iter().map(|s| pair(s.node, s.summary, summary)).collect::<Result<_, _>>()?;
+        let summaries = response
+            .summaries
+            .into_iter()
+            .map(|s| pair(s.node, s.summary, summary))
+            .collect::<Result<_, _>>()?;
         Ok((summaries, response.memory_bytes))
     }
 
@@ -117,7 +135,11 @@ impl WorkerChannel {
         };
         let mut client = self.client.clone();
         let response = self.bounded(client.evaluate_objective(request)).await?;
-        response.partials.into_iter().map(|p| pair(p.node, p.partial, partial)).collect()
+        response
+            .partials
+            .into_iter()
+            .map(|p| pair(p.node, p.partial, partial))
+            .collect()
     }
 
     pub(crate) async fn score_model(
@@ -137,11 +159,17 @@ impl WorkerChannel {
         };
         let mut client = self.client.clone();
         let response = self.bounded(client.score_model(request)).await?;
-        response.metrics.into_iter().map(|m| pair(m.node, m.metrics, metrics)).collect()
+        response
+            .metrics
+            .into_iter()
+            .map(|m| pair(m.node, m.metrics, metrics))
+            .collect()
     }
 
     pub(crate) async fn release(&self, dataset_id: &str) -> Result<(), Failure> {
-        let request = v1::ReleaseRequest { dataset_id: dataset_id.to_string() };
+        let request = v1::ReleaseRequest {
+            dataset_id: dataset_id.to_string(),
+        };
         let mut client = self.client.clone();
         self.bounded(client.release(request)).await.map(|_| ())
     }
@@ -156,7 +184,11 @@ impl WorkerChannel {
             Ok(Err(status)) => Err(self.failure(status)),
             Err(_) => Err(Failure::new(
                 ErrorClass::TimedOut,
-                format!("worker {} did not answer within {} s", self.url, self.deadline.as_secs()),
+                format!(
+                    "worker {} did not answer within {} s",
+                    self.url,
+                    self.deadline.as_secs()
+                ),
             )),
         }
     }
@@ -165,15 +197,22 @@ impl WorkerChannel {
         // A connection that broke under a call is UNKNOWN or CANCELLED to tonic; a worker sends neither itself.
         let transport = matches!(status.code(), Code::Unavailable | Code::Unknown | Code::Cancelled);
         if transport && status.details().is_empty() {
-            return Failure::new(ErrorClass::Unreachable, format!("worker {} is lost: {}", self.url, status.message()))
-                .hint("see the worker's log; submit the job again once the cluster has a worker");
+            return Failure::new(
+                ErrorClass::Unreachable,
+                format!("worker {} is lost: {}", self.url, status.message()),
+            )
+            .hint("see the worker's log; submit the job again once the cluster has a worker");
         }
         Failure::from(status)
     }
 }
 
 fn key(task: &Task) -> Option<v1::TaskKey> {
-    Some(v1::TaskKey { job_id: task.job_id.clone(), round: task.round, attempt: 0 })
+    Some(v1::TaskKey {
+        job_id: task.job_id.clone(),
+        round: task.round,
+        attempt: 0,
+    })
 }
 
 fn set(holding: &Holding) -> Option<v1::PartitionSet> {
@@ -186,9 +225,19 @@ fn set(holding: &Holding) -> Option<v1::PartitionSet> {
     })
 }
 
-fn pair<M, T>(node: Option<v1::MergeNode>, message: Option<M>, convert: impl Fn(M) -> T) -> Result<(Node, T), Failure> {
+fn pair<M, T>(
+    node: Option<v1::MergeNode>,
+    message: Option<M>,
+    convert: impl Fn(M) -> T,
+) -> Result<(Node, T), Failure> {
     match (node, message) {
-        (Some(node), Some(message)) => Ok((Node { level: node.level, index: node.index }, convert(message))),
+        (Some(node), Some(message)) => Ok((
+            Node {
+                level: node.level,
+                index: node.index,
+            },
+            convert(message),
+        )),
         _ => Err(internal("a worker's answer lacks a field")),
     }
 }
@@ -197,12 +246,15 @@ fn statistics(message: v1::StageStatistics) -> Result<(u32, StageStatistics), Fa
     use v1::stage_statistics::Statistics;
     let statistics = match message.statistics {
         Some(Statistics::LabelCounts(counts)) => {
-            let counts: BTreeMap<String, u64> = counts.counts.into_iter().map(|c| (c.label, c.count)).collect();
+            let counts: BTreeMap<String, u64> =
+                counts.counts.into_iter().map(|c| (c.label, c.count)).collect();
             StageStatistics::LabelCounts(counts)
         }
-        Some(Statistics::Range(range)) => {
-            StageStatistics::Range { min: range.min, max: range.max, count: range.count }
-        }
+        Some(Statistics::Range(range)) => StageStatistics::Range {
+            min: range.min,
+            max: range.max,
+            count: range.count,
+        },
         None => return Err(internal("a worker's statistics lack their kind")),
     };
     Ok((message.stage, statistics))
@@ -232,7 +284,15 @@ fn metrics(message: v1::ClassificationMetrics) -> MulticlassMetrics {
     let cells = message
         .cells
         .into_iter()
-        .map(|cell| ConfusionCell { label: cell.label, prediction: cell.prediction, weight: cell.weight })
+        .map(|cell| ConfusionCell {
+            label: cell.label,
+            prediction: cell.prediction,
+            weight: cell.weight,
+        })
         .collect();
-    MulticlassMetrics { cells, log_loss_sum: message.log_loss_sum, rows: message.rows }
+    MulticlassMetrics {
+        cells,
+        log_loss_sum: message.log_loss_sum,
+        rows: message.rows,
+    }
 }

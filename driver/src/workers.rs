@@ -76,7 +76,10 @@ impl Workers {
             .hint("run the same release of rookery on driver and workers"));
         }
         let url = Url::parse(&registration.url).map_err(|e| {
-            Failure::new(ErrorClass::Config, format!("\"{}\" is no worker URL: {e}", registration.url))
+            Failure::new(
+                ErrorClass::Config,
+                format!("\"{}\" is no worker URL: {e}", registration.url),
+            )
         })?;
         let mut inner = self.lock();
         inner.workers.retain(|_, worker| worker.url != url);
@@ -136,11 +139,17 @@ impl Workers {
     /// # Errors
     /// There is none.
     pub fn active(&self) -> Result<Vec<WorkerInfo>, Failure> {
-        let mut active: Vec<_> = self.all().into_iter().filter(|w| w.state == WorkerState::Active).collect();
+        let mut active: Vec<_> = self
+            .all()
+            .into_iter()
+            .filter(|w| w.state == WorkerState::Active)
+            .collect();
         active.sort_by(|a, b| a.url.cmp(&b.url));
         if active.is_empty() {
-            return Err(Failure::new(ErrorClass::Unreachable, "the cluster has no active worker")
-                .hint("start one with `rookery worker --driver URL`"));
+            return Err(
+                Failure::new(ErrorClass::Unreachable, "the cluster has no active worker")
+                    .hint("start one with `rookery worker --driver URL`"),
+            );
         }
         Ok(active)
     }
@@ -190,7 +199,10 @@ mod tests {
         let mut other = registration(1);
         other.protocol_version = PROTOCOL_VERSION + 1;
         let failure = Workers::default().register(&other, Instant::now()).unwrap_err();
-        assert_eq!(failure.message, "the worker speaks protocol version 2, this driver speaks 1");
+        assert_eq!(
+            failure.message,
+            "the worker speaks protocol version 2, this driver speaks 1"
+        );
     }
 
     #[test]

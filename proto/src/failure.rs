@@ -88,7 +88,12 @@ pub struct Failure {
 impl Failure {
     /// A failure without place or hint.
     pub fn new(class: ErrorClass, message: impl Into<String>) -> Self {
-        Self { class, message: message.into(), location: None, hint: None }
+        Self {
+            class,
+            message: message.into(),
+            location: None,
+            hint: None,
+        }
     }
 
     /// Says where.
@@ -145,7 +150,12 @@ impl From<v1::ErrorDetail> for Failure {
             v1::ErrorClass::Internal | v1::ErrorClass::Unspecified => ErrorClass::Internal,
         };
         let text = |s: String| (!s.is_empty()).then_some(s);
-        Self { class, message: detail.message, location: text(detail.location), hint: text(detail.hint) }
+        Self {
+            class,
+            message: detail.message,
+            location: text(detail.location),
+            hint: text(detail.hint),
+        }
     }
 }
 
@@ -186,7 +196,9 @@ mod tests {
     #[test]
     fn a_failure_survives_the_wire() {
         for class in ALL {
-            let sent = Failure::new(class, "expected 6 fields, got 5").at("penguins.csv:17").hint("quote the value");
+            let sent = Failure::new(class, "expected 6 fields, got 5")
+                .at("penguins.csv:17")
+                .hint("quote the value");
             let received = Failure::from(Status::from(sent.clone()));
             assert_eq!(received, sent);
         }

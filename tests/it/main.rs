@@ -1,5 +1,7 @@
 //! The end-to-end tests: the real binary, real processes, real ports. They read as a tour of the product.
 
+#![expect(clippy::unwrap_used, reason = "a test that can't go on has failed")]
+
 mod bad_input; // what is wrong, where, what was expected, and the exit code
 mod cluster; // workers that are missing, late or killed
 mod determinism; // the same bits on any cluster

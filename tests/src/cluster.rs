@@ -37,7 +37,12 @@ impl TestCluster {
     /// A cluster of `binary` with one worker of one thread, unless told otherwise.
     #[expect(clippy::new_ret_no_self, reason = "reads as a sentence: new, workers, start")]
     pub fn new(binary: impl Into<PathBuf>) -> Builder {
-        Builder { binary: binary.into(), workers: 1, threads: 1, late: None }
+        Builder {
+            binary: binary.into(),
+            workers: 1,
+            threads: 1,
+            late: None,
+        }
     }
 
     /// The driver's URL.
@@ -72,7 +77,9 @@ impl TestCluster {
 
     /// Waits for the end of a worker that should end by itself; returns its exit code.
     pub async fn worker_exit(&mut self, i: usize) -> i32 {
-        let status = tokio::time::timeout(DEADLINE, self.workers[i].wait()).await.expect("the worker ends");
+        let status = tokio::time::timeout(DEADLINE, self.workers[i].wait())
+            .await
+            .expect("the worker ends");
         status.expect("a status").code().unwrap_or(-1)
     }
 }
@@ -106,8 +113,15 @@ impl Builder {
             .spawn()
             .expect("the driver starts");
         let url = driver_url(rookery.home()).await;
-        let workers = (0..self.workers).map(|i| self.start_worker(&rookery, &url, i)).collect();
-        let cluster = TestCluster { rookery, url, driver, workers };
+        let workers = (0..self.workers)
+            .map(|i| self.start_worker(&rookery, &url, i))
+            .collect();
+        let cluster = TestCluster {
+            rookery,
+            url,
+            driver,
+            workers,
+        };
         cluster.wait_for_workers(self.workers).await;
         cluster
     }
@@ -126,20 +140,32 @@ impl Builder {
 
 impl TestCluster {
     async fn wait_for_workers(&self, count: usize) {
-        let endpoint = Endpoint::from_shared(self.url.clone()).expect("a URL").connect_timeout(DEADLINE);
+        let endpoint = Endpoint::from_shared(self.url.clone())
+            .expect("a URL")
+            .connect_timeout(DEADLINE);
         let channel: Channel = endpoint.connect().await.expect("the driver answers");
         let mut client = JobServiceClient::new(channel);
         let joined = async {
             loop {
-                let cluster = client.get_cluster(GetClusterRequest {}).await.expect("the driver answers").into_inner();
-                let active = cluster.workers.iter().filter(|w| w.state() == WorkerState::Active).count();
+                let cluster = client
+                    .get_cluster(GetClusterRequest {})
+                    .await
+                    .expect("the driver answers")
+                    .into_inner();
+                let active = cluster
+                    .workers
+                    .iter()
+                    .filter(|w| w.state() == WorkerState::Active)
+                    .count();
                 if active >= count {
                     return;
                 }
                 tokio::time::sleep(POLL).await;
             }
         };
-        tokio::time::timeout(DEADLINE, joined).await.expect("the workers join");
+        tokio::time::timeout(DEADLINE, joined)
+            .await
+            .expect("the workers join");
     }
 }
 
@@ -154,5 +180,7 @@ async fn driver_url(home: &Path) -> String {
             }
         }
     };
-    tokio::time::timeout(DEADLINE, written).await.expect("the driver serves")
+    tokio::time::timeout(DEADLINE, written)
+        .await
+        .expect("the driver serves")
 }

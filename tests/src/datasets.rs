@@ -44,12 +44,24 @@ impl Dataset {
             (state.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 11) as f64 * 2f64.powi(-53)
         };
         (0..self.rows).map(move |i| {
-            let x = [uniform() * 4.0 - 2.0, uniform() * 100.0, uniform() - 0.5, uniform() * 1e-3];
+            let x = [
+                uniform() * 4.0 - 2.0,
+                uniform() * 100.0,
+                uniform() - 0.5,
+                uniform() * 1e-3,
+            ];
             let category = ["red", "green", "blue", "grey"][(uniform() * 4.0) as usize];
-            let score = x[0] + 0.02 * (x[1] - 50.0) - 2.0 * x[2] + 800.0 * (x[3] - 5e-4) + uniform() * 4.0 - 2.0;
+            let score =
+                x[0] + 0.02 * (x[1] - 50.0) - 2.0 * x[2] + 800.0 * (x[3] - 5e-4) + uniform() * 4.0 - 2.0;
             let step = 3.0 / f64::from(classes);
             let label = (((score + 1.5) / step).floor() as i32).clamp(0, classes - 1);
-            Row { id: i as i64, key: (uniform() * 1000.0) as i64, category, x, label }
+            Row {
+                id: i as i64,
+                key: (uniform() * 1000.0) as i64,
+                category,
+                x,
+                label,
+            }
         })
     }
 
@@ -59,7 +71,13 @@ impl Dataset {
         writeln!(file, "id,key,category,x0,x1,x2,x3,label").expect("a line");
         for row in self.generate() {
             let [x0, x1, x2, x3] = row.x;
-            let Row { id, key, category, label, .. } = row;
+            let Row {
+                id,
+                key,
+                category,
+                label,
+                ..
+            } = row;
             writeln!(file, "{id},{key},{category},{x0},{x1},{x2},{x3},{label}").expect("a line");
         }
         file.flush().expect("the file is written");
@@ -68,19 +86,34 @@ impl Dataset {
     /// Writes the rows as one Parquet file with row groups of 10,000 rows.
     pub fn write_parquet(&self, path: &Path) {
         let rows: Vec<Row> = self.generate().collect();
-        let number = |j: usize| Arc::new(Float64Array::from_iter_values(rows.iter().map(|r| r.x[j]))) as ArrayRef;
+        let number =
+            |j: usize| Arc::new(Float64Array::from_iter_values(rows.iter().map(|r| r.x[j]))) as ArrayRef;
         let columns: Vec<(&str, ArrayRef)> = vec![
-            ("id", Arc::new(Int64Array::from_iter_values(rows.iter().map(|r| r.id)))),
-            ("key", Arc::new(Int64Array::from_iter_values(rows.iter().map(|r| r.key)))),
-            ("category", Arc::new(StringArray::from_iter_values(rows.iter().map(|r| r.category)))),
+            (
+                "id",
+                Arc::new(Int64Array::from_iter_values(rows.iter().map(|r| r.id))),
+            ),
+            (
+                "key",
+                Arc::new(Int64Array::from_iter_values(rows.iter().map(|r| r.key))),
+            ),
+            (
+                "category",
+                Arc::new(StringArray::from_iter_values(rows.iter().map(|r| r.category))),
+            ),
             ("x0", number(0)),
             ("x1", number(1)),
             ("x2", number(2)),
             ("x3", number(3)),
-            ("label", Arc::new(Int32Array::from_iter_values(rows.iter().map(|r| r.label)))),
+            (
+                "label",
+                Arc::new(Int32Array::from_iter_values(rows.iter().map(|r| r.label))),
+            ),
         ];
         let batch = RecordBatch::try_from_iter(columns).expect("columns of one length");
-        let properties = WriterProperties::builder().set_max_row_group_row_count(Some(GROUP_ROWS)).build();
+        let properties = WriterProperties::builder()
+            .set_max_row_group_row_count(Some(GROUP_ROWS))
+            .build();
         let file = File::create(path).expect("a file");
         let mut writer = ArrowWriter::try_new(file, batch.schema(), Some(properties)).expect("a writer");
         writer.write(&batch).expect("rows");
@@ -109,7 +142,13 @@ pub fn write_jobs(folder: &Path, dataset: Dataset) -> [PathBuf; 3] {
     [
         write_job(folder, "csv", "", &source("points.csv"), ""),
         write_job(folder, "parquet", "", &source("points.parquet"), ""),
-        write_job(folder, "join", sql, &format!("{}{keys}", source("points.csv")), "\"boost\", "),
+        write_job(
+            folder,
+            "join",
+            sql,
+            &format!("{}{keys}", source("points.csv")),
+            "\"boost\", ",
+        ),
     ]
 }
 

@@ -32,7 +32,10 @@ impl Rookery {
     /// A fresh state directory for `binary`.
     pub fn new(binary: impl Into<PathBuf>) -> Self {
         let home = TempDir::new().expect("a temporary folder");
-        Self { binary: binary.into(), home }
+        Self {
+            binary: binary.into(),
+            home,
+        }
     }
 
     /// The state directory.
@@ -43,7 +46,10 @@ impl Rookery {
     /// A command with the state directory set, and nothing of the caller's environment that would matter.
     pub(crate) fn command(&self) -> Command {
         let mut command = Command::new(&self.binary);
-        command.env("ROOKERY_HOME", self.home.path()).env_remove("ROOKERY_URL").env_remove("RUST_LOG");
+        command
+            .env("ROOKERY_HOME", self.home.path())
+            .env_remove("ROOKERY_URL")
+            .env_remove("RUST_LOG");
         command.stdin(Stdio::null()).kill_on_drop(true);
         command
     }
@@ -79,14 +85,20 @@ impl Output {
 
     /// The last JSON object: how a job ended.
     pub fn last_json(&self) -> Value {
-        self.json_lines().pop().unwrap_or_else(|| panic!("nothing was printed\n{self}"))
+        self.json_lines()
+            .pop()
+            .unwrap_or_else(|| panic!("nothing was printed\n{self}"))
     }
 
     /// Digests of the coefficients of a job's runs.
     pub fn digests(&self) -> Vec<String> {
         let last = self.last_json();
-        let runs = last["runs"].as_array().unwrap_or_else(|| panic!("no runs\n{self}"));
-        runs.iter().map(|run| run["coefficients_sha256"].as_str().expect("a digest").to_string()).collect()
+        let runs = last["runs"]
+            .as_array()
+            .unwrap_or_else(|| panic!("no runs\n{self}"));
+        runs.iter()
+            .map(|run| run["coefficients_sha256"].as_str().expect("a digest").to_string())
+            .collect()
     }
 
     /// Fails unless the command succeeded.
@@ -98,6 +110,10 @@ impl Output {
 
 impl fmt::Display for Output {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "exit code {}\n--- stdout\n{}\n--- stderr\n{}", self.code, self.stdout, self.stderr)
+        write!(
+            f,
+            "exit code {}\n--- stdout\n{}\n--- stderr\n{}",
+            self.code, self.stdout, self.stderr
+        )
     }
 }

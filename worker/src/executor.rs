@@ -10,8 +10,8 @@ use rayon::prelude::*;
 use rookery_data::cache::{CachedPartition, PartitionCache};
 use rookery_ml::tree::{Node, complete_subtrees, reduce_subtree};
 use rookery_ml::{
-    Block, BlockBuilder, ColumnData, FitPass, FitStatistics, FittedPipeline, Frame, KernelCoefficients, MlError, Model,
-    MulticlassMetrics, Partial, Summary, accumulate,
+    Block, BlockBuilder, ColumnData, FitPass, FitStatistics, FittedPipeline, Frame, KernelCoefficients,
+    MlError, Model, MulticlassMetrics, Partial, Summary, accumulate,
 };
 use rookery_proto::{ErrorClass, Failure};
 
@@ -58,7 +58,11 @@ impl Executor {
             .thread_name(|i| format!("compute-{i}"))
             .build()
             .map_err(|e| internal(format!("the compute threads can't be started: {e}")))?;
-        Ok(Self { cache, blocks: BlockStore::default(), pool })
+        Ok(Self {
+            cache,
+            blocks: BlockStore::default(),
+            pool,
+        })
     }
 
     /// Bytes of the partitions and blocks held.
@@ -72,7 +76,8 @@ impl Executor {
             let partition = self.partition(&set.dataset, number)?;
             let mut statistics = pass.empty_statistics();
             for frame in frames(&partition, TRAINING_PART) {
-                pass.accumulate(&frame?, &mut statistics).map_err(|e| in_partition(&e, number))?;
+                pass.accumulate(&frame?, &mut statistics)
+                    .map_err(|e| in_partition(&e, number))?;
             }
             Ok(statistics)
         })?;
@@ -94,14 +99,18 @@ impl Executor {
     ) -> Result<(Vec<(Node, Summary)>, u64), Failure> {
         let built = self.each_partition(set, |number| {
             let partition = self.partition(&set.dataset, number)?;
-            let blocks = blocks_of(&partition, pipeline, features, columns).map_err(|e| at_partition(e, number))?;
+            let blocks =
+                blocks_of(&partition, pipeline, features, columns).map_err(|e| at_partition(e, number))?;
             let bytes: u64 = blocks.iter().map(|block| block.memory_bytes() as u64).sum();
             let summary = Summary::of_blocks(&blocks).map_err(|e| in_partition(&e, number))?;
             self.blocks.put(&set.dataset, blocks_id, number, blocks);
             Ok((summary, bytes))
         })?;
         let bytes = built.values().map(|(_, bytes)| bytes).sum();
-        let summaries = built.into_iter().map(|(leaf, (summary, _))| (leaf, summary)).collect();
+        let summaries = built
+            .into_iter()
+            .map(|(leaf, (summary, _))| (leaf, summary))
+            .collect();
         Ok((merge_subtrees(set, summaries, &Summary::merge)?, bytes))
     }
 
@@ -114,7 +123,10 @@ impl Executor {
     ) -> Result<Vec<(Node, Partial)>, Failure> {
         coefficients.check_shape().map_err(|e| of_ml(&e))?;
         let partials = self.each_partition(set, |number| {
-            let blocks = self.blocks.get(&set.dataset, blocks_id, number).ok_or_else(|| missing(set, number))?;
+            let blocks = self
+                .blocks
+                .get(&set.dataset, blocks_id, number)
+                .ok_or_else(|| missing(set, number))?;
             let mut partial = coefficients.zero_partial();
             for block in blocks.iter() {
                 accumulate(&mut partial, block, coefficients).map_err(|e| in_partition(&e, number))?;
@@ -158,16 +170,25 @@ impl Executor {
         set: &PartitionSet,
         task: impl Fn(u32) -> Result<T, Failure> + Sync,
     ) -> Result<BTreeMap<u32, T>, Failure> {
-        let results: Vec<(u32, Result<T, Failure>)> = self
-            .pool
-            .install(|| set.partitions.par_iter().map(|(number, leaf)| (*leaf, task(*number))).collect());
-        results.into_iter().map(|(leaf, result)| Ok((leaf, result?))).collect()
+        let results: Vec<(u32, Result<T, Failure>)> = self.pool.install(|| {
+            set.partitions
+                .par_iter()
+                .map(|(number, leaf)| (*leaf, task(*number)))
+                .collect()
+        });
+        results
+            .into_iter()
+            .map(|(leaf, result)| Ok((leaf, result?)))
+            .collect()
     }
 
     fn partition(&self, dataset: &str, number: u32) -> Result<Arc<CachedPartition>, Failure> {
         self.cache.get(dataset, number).ok_or_else(|| {
-            Failure::new(ErrorClass::Unreachable, format!("partition {number} of dataset {dataset} is not here"))
-                .at(self.cache.owner())
+            Failure::new(
+                ErrorClass::Unreachable,
+                format!("partition {number} of dataset {dataset} is not here"),
+            )
+            .at(self.cache.owner())
         })
     }
 }
@@ -181,7 +202,11 @@ fn merge_subtrees<T>(
     let owned: BTreeSet<u32> = results.keys().copied().collect();
     let mut merged = Vec::new();
     for node in complete_subtrees(&owned, set.leaf_count) {
-        let mut leaf = |leaf: u32| results.remove(&leaf).ok_or_else(|| internal(format!("leaf {leaf} is missing")));
+        let mut leaf = |leaf: u32| {
+            results
+                .remove(&leaf)
+                .ok_or_else(|| internal(format!("leaf {leaf} is missing")))
+        };
         if let Some(result) = reduce_subtree(node, set.leaf_count, &mut leaf, merge)? {
             merged.push((node, result));
         }
@@ -210,8 +235,10 @@ fn blocks_of(
 fn vector_width(frame: &Frame, features: &str) -> Result<usize, Failure> {
     match &frame.column(features).map_err(|e| of_ml(&e))?.data {
         ColumnData::Vector { width, .. } => Ok(*width),
-        _ => Err(Failure::new(ErrorClass::Config, format!("column \"{features}\" is no vector"))
-            .hint("assemble the features with a VectorAssembler stage")),
+        _ => Err(
+            Failure::new(ErrorClass::Config, format!("column \"{features}\" is no vector"))
+                .hint("assemble the features with a VectorAssembler stage"),
+        ),
     }
 }
 

@@ -32,7 +32,11 @@ pub use server::TrainerServer;
 ///
 /// # Errors
 /// The driver refuses this worker, or can't be reached within the configured time; the port fails.
-pub async fn run(config: WorkerConfig, listener: TcpListener, shutdown: CancellationToken) -> Result<(), Failure> {
+pub async fn run(
+    config: WorkerConfig,
+    listener: TcpListener,
+    shutdown: CancellationToken,
+) -> Result<(), Failure> {
     let cache = PartitionCache::new(config.url.as_str());
     let executor = Arc::new(Executor::new(Arc::clone(&cache), config.threads)?);
     let trainer = TrainerServiceServer::new(TrainerServer::new(Arc::clone(&executor), config.answer_delay))
@@ -50,7 +54,10 @@ pub async fn run(config: WorkerConfig, listener: TcpListener, shutdown: Cancella
     let served = tokio::time::timeout(config.shutdown_grace, serve).await;
     membership?;
     match served {
-        Ok(Ok(Err(e))) => Err(Failure::new(ErrorClass::Internal, format!("the worker's port failed: {e}"))),
+        Ok(Ok(Err(e))) => Err(Failure::new(
+            ErrorClass::Internal,
+            format!("the worker's port failed: {e}"),
+        )),
         // Requests that outlive the grace period end with the process.
         _ => Ok(()),
     }

@@ -30,12 +30,19 @@ pub(crate) async fn keep(
     executor: &Executor,
     shutdown: &CancellationToken,
 ) -> Result<(), Failure> {
-    let endpoint = Endpoint::from_shared(config.driver.to_string())
-        .map_err(|e| Failure::new(ErrorClass::Config, format!("not a driver URL: {e}")).at(config.driver.as_str()))?;
-    let channel = endpoint.connect_timeout(CALL_TIMEOUT).timeout(CALL_TIMEOUT).tcp_nodelay(true).connect_lazy();
+    let endpoint = Endpoint::from_shared(config.driver.to_string()).map_err(|e| {
+        Failure::new(ErrorClass::Config, format!("not a driver URL: {e}")).at(config.driver.as_str())
+    })?;
+    let channel = endpoint
+        .connect_timeout(CALL_TIMEOUT)
+        .timeout(CALL_TIMEOUT)
+        .tcp_nodelay(true)
+        .connect_lazy();
     let mut client = MembershipServiceClient::new(channel);
     loop {
-        let Some(registered) = register(config, &mut client, shutdown).await? else { return Ok(()) };
+        let Some(registered) = register(config, &mut client, shutdown).await? else {
+            return Ok(());
+        };
         tracing::info!(worker_id = %registered.worker_id, driver = %config.driver, "registered");
         if !beat(config, executor, &mut client, &registered, shutdown).await? {
             return Ok(());
@@ -97,30 +104,44 @@ async fn beat(
             }
             () = tokio::time::sleep(interval) => {}
         }
-        let request = HeartbeatRequest { worker_id: worker_id.clone(), memory_bytes: executor.memory_bytes() };
+        let request = HeartbeatRequest {
+            worker_id: worker_id.clone(),
+            memory_bytes: executor.memory_bytes(),
+        };
         match client.heartbeat(request).await {
             Ok(_) => last_answer = Instant::now(),
             Err(status) if status.code() == Code::NotFound => return Ok(true),
-            Err(status) if last_answer.elapsed() > config.driver_timeout => return Err(gone(config, &status)),
+            Err(status) if last_answer.elapsed() > config.driver_timeout => {
+                return Err(gone(config, &status));
+            }
             Err(status) => tracing::warn!(%status, "heartbeat failed"),
         }
     }
 }
 
 async fn leave(client: &mut MembershipServiceClient<Channel>, worker_id: String) {
-    let request = LeaveRequest { worker_id, reason: "shutdown".to_string() };
+    let request = LeaveRequest {
+        worker_id,
+        reason: "shutdown".to_string(),
+    };
     if let Err(status) = client.leave(request).await {
         tracing::debug!(%status, "the driver was not told");
     }
 }
 
 fn is_unreachable(status: &Status) -> bool {
-    matches!(status.code(), Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled | Code::Unknown)
+    matches!(
+        status.code(),
+        Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled | Code::Unknown
+    )
 }
 
 fn gone(config: &WorkerConfig, status: &Status) -> Failure {
     let seconds = config.driver_timeout.as_secs();
-    Failure::new(ErrorClass::Unreachable, format!("the driver did not answer for {seconds} s: {}", internal(status)))
-        .at(config.driver.as_str())
-        .hint("start one with `rookery up` or `rookery driver`, and check the URL")
+    Failure::new(
+        ErrorClass::Unreachable,
+        format!("the driver did not answer for {seconds} s: {}", internal(status)),
+    )
+    .at(config.driver.as_str())
+    .hint("start one with `rookery up` or `rookery driver`, and check the URL")
 }

@@ -4,9 +4,9 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use rookery_proto::Failure;
 use rookery_proto::v1;
 use rookery_proto::v1::trainer_service_server::TrainerService;
-use rookery_proto::Failure;
 use tonic::{Request, Response, Status};
 
 use crate::error::internal;
@@ -23,7 +23,10 @@ pub struct TrainerServer {
 impl TrainerServer {
     /// A server that answers rounds `answer_delay` later than it could.
     pub fn new(executor: Arc<Executor>, answer_delay: Duration) -> Self {
-        Self { executor, answer_delay }
+        Self {
+            executor,
+            answer_delay,
+        }
     }
 
     /// Runs `work` off the runtime's threads.
@@ -46,8 +49,12 @@ impl TrainerService for TrainerServer {
         let request = request.into_inner();
         let set = wire::partition_set(request.partitions)?;
         let pass = wire::from_json("fit pass", &request.fit_pass_json)?;
-        let statistics = self.compute(move |executor| executor.fit_stages(&set, &pass)).await?;
-        Ok(Response::new(v1::FitStagesResponse { statistics: wire::statistics(statistics) }))
+        let statistics = self
+            .compute(move |executor| executor.fit_stages(&set, &pass))
+            .await?;
+        Ok(Response::new(v1::FitStagesResponse {
+            statistics: wire::statistics(statistics),
+        }))
     }
 
     async fn build_blocks(
@@ -69,7 +76,10 @@ impl TrainerService for TrainerServer {
                 summary: Some(wire::summary(summary)),
             })
             .collect();
-        Ok(Response::new(v1::BuildBlocksResponse { summaries, memory_bytes }))
+        Ok(Response::new(v1::BuildBlocksResponse {
+            summaries,
+            memory_bytes,
+        }))
     }
 
     async fn evaluate_objective(
@@ -81,7 +91,9 @@ impl TrainerService for TrainerServer {
         let set = wire::partition_set(request.partitions)?;
         let coefficients = wire::coefficients(request.coefficients)?;
         let blocks_id = request.blocks_id;
-        let partials = self.compute(move |executor| executor.evaluate(&set, &blocks_id, &coefficients)).await?;
+        let partials = self
+            .compute(move |executor| executor.evaluate(&set, &blocks_id, &coefficients))
+            .await?;
         let compute_us = started.elapsed().as_micros() as u64;
         tokio::time::sleep(self.answer_delay).await;
         let partials = partials
@@ -91,7 +103,10 @@ impl TrainerService for TrainerServer {
                 partial: Some(wire::partial(partial)),
             })
             .collect();
-        Ok(Response::new(v1::EvaluateObjectiveResponse { partials, compute_us }))
+        Ok(Response::new(v1::EvaluateObjectiveResponse {
+            partials,
+            compute_us,
+        }))
     }
 
     async fn score_model(
@@ -102,7 +117,9 @@ impl TrainerService for TrainerServer {
         let set = wire::partition_set(request.partitions)?;
         let model = rookery_ml::Model::from_json(&request.model_json).map_err(|e| crate::error::of_ml(&e))?;
         let columns = wire::label_columns(request.label_column, request.weight_column);
-        let scored = self.compute(move |executor| executor.score(&set, &model, &columns)).await?;
+        let scored = self
+            .compute(move |executor| executor.score(&set, &model, &columns))
+            .await?;
         let metrics = scored
             .into_iter()
             .map(|(node, metrics)| v1::SubtreeMetrics {
@@ -113,9 +130,14 @@ impl TrainerService for TrainerServer {
         Ok(Response::new(v1::ScoreModelResponse { metrics }))
     }
 
-    async fn release(&self, request: Request<v1::ReleaseRequest>) -> Result<Response<v1::ReleaseResponse>, Status> {
+    async fn release(
+        &self,
+        request: Request<v1::ReleaseRequest>,
+    ) -> Result<Response<v1::ReleaseResponse>, Status> {
         let dataset = request.into_inner().dataset_id;
-        let partitions = self.compute(move |executor| Ok(executor.release(&dataset) as u64)).await?;
+        let partitions = self
+            .compute(move |executor| Ok(executor.release(&dataset) as u64))
+            .await?;
         Ok(Response::new(v1::ReleaseResponse { partitions }))
     }
 }

@@ -18,20 +18,34 @@ impl BlockStore {
     /// Keeps a partition's blocks; the same blocks built again replace the former.
     pub(crate) fn put(&self, dataset: &str, blocks_id: &str, partition: u32, blocks: Vec<Block>) {
         let key = (dataset.to_string(), blocks_id.to_string(), partition);
-        self.blocks.write().unwrap_or_else(PoisonError::into_inner).insert(key, Arc::new(blocks));
+        self.blocks
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(key, Arc::new(blocks));
     }
 
     pub(crate) fn get(&self, dataset: &str, blocks_id: &str, partition: u32) -> Option<Arc<Vec<Block>>> {
         let key = (dataset.to_string(), blocks_id.to_string(), partition);
-        self.blocks.read().unwrap_or_else(PoisonError::into_inner).get(&key).map(Arc::clone)
+        self.blocks
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(&key)
+            .map(Arc::clone)
     }
 
     pub(crate) fn release(&self, dataset: &str) {
-        self.blocks.write().unwrap_or_else(PoisonError::into_inner).retain(|(name, ..), _| name != dataset);
+        self.blocks
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .retain(|(name, ..), _| name != dataset);
     }
 
     pub(crate) fn memory_bytes(&self) -> usize {
         let blocks = self.blocks.read().unwrap_or_else(PoisonError::into_inner);
-        blocks.values().flat_map(|partition| partition.iter()).map(Block::memory_bytes).sum()
+        blocks
+            .values()
+            .flat_map(|partition| partition.iter())
+            .map(Block::memory_bytes)
+            .sum()
     }
 }

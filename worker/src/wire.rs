@@ -1,7 +1,9 @@
 //! Conversions between the wire's messages and the types the work is done with.
 
 use rookery_ml::tree::Node;
-use rookery_ml::{Family, FitStatistics, KernelCoefficients, MulticlassMetrics, Partial, StageStatistics, Summary};
+use rookery_ml::{
+    Family, FitStatistics, KernelCoefficients, MulticlassMetrics, Partial, StageStatistics, Summary,
+};
 use rookery_proto::v1;
 use rookery_proto::{ErrorClass, Failure};
 
@@ -20,13 +22,20 @@ pub(crate) fn partition_set(set: Option<v1::PartitionSet>) -> Result<PartitionSe
 }
 
 pub(crate) fn label_columns(label: String, weight: String) -> LabelColumns {
-    LabelColumns { label, weight: (!weight.is_empty()).then_some(weight) }
+    LabelColumns {
+        label,
+        weight: (!weight.is_empty()).then_some(weight),
+    }
 }
 
 pub(crate) fn coefficients(message: Option<v1::KernelCoefficients>) -> Result<KernelCoefficients, Failure> {
     let message = message.ok_or_else(|| malformed("no coefficients"))?;
     Ok(KernelCoefficients {
-        family: if message.binomial { Family::Binomial } else { Family::Multinomial },
+        family: if message.binomial {
+            Family::Binomial
+        } else {
+            Family::Multinomial
+        },
         classes: message.classes as usize,
         width: message.width as usize,
         coefficients: message.coefficients,
@@ -47,17 +56,26 @@ pub(crate) fn statistics(statistics: FitStatistics) -> Vec<v1::StageStatistics> 
     let entry = |(stage, statistics)| {
         let statistics = match statistics {
             StageStatistics::LabelCounts(counts) => Statistics::LabelCounts(v1::LabelCounts {
-                counts: counts.into_iter().map(|(label, count)| v1::LabelCount { label, count }).collect(),
+                counts: counts
+                    .into_iter()
+                    .map(|(label, count)| v1::LabelCount { label, count })
+                    .collect(),
             }),
             StageStatistics::Range { min, max, count } => Statistics::Range(v1::Range { min, max, count }),
         };
-        v1::StageStatistics { stage, statistics: Some(statistics) }
+        v1::StageStatistics {
+            stage,
+            statistics: Some(statistics),
+        }
     };
     statistics.stages.into_iter().map(entry).collect()
 }
 
 pub(crate) fn merge_node(node: Node) -> Option<v1::MergeNode> {
-    Some(v1::MergeNode { level: node.level, index: node.index })
+    Some(v1::MergeNode {
+        level: node.level,
+        index: node.index,
+    })
 }
 
 pub(crate) fn summary(summary: Summary) -> v1::Summary {
@@ -84,7 +102,15 @@ pub(crate) fn metrics(metrics: MulticlassMetrics) -> v1::ClassificationMetrics {
     let cells = metrics
         .cells
         .into_iter()
-        .map(|cell| v1::ConfusionCell { label: cell.label, prediction: cell.prediction, weight: cell.weight })
+        .map(|cell| v1::ConfusionCell {
+            label: cell.label,
+            prediction: cell.prediction,
+            weight: cell.weight,
+        })
         .collect();
-    v1::ClassificationMetrics { cells, log_loss_sum: metrics.log_loss_sum, rows: metrics.rows }
+    v1::ClassificationMetrics {
+        cells,
+        log_loss_sum: metrics.log_loss_sum,
+        rows: metrics.rows,
+    }
 }

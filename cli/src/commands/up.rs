@@ -68,7 +68,7 @@ async fn serve(
             () = tokio::time::sleep(LOOK_INTERVAL) => {}
         }
         for failure in cluster.workers.newly_ended()? {
-            output.note(&diagnostic::text(&failure));
+            output.note(&diagnostic::warning(&failure));
         }
     }
 }

@@ -37,6 +37,10 @@ pub(crate) struct WorkerArgs {
     #[arg(long, hide = true, value_name = "MS")]
     answer_delay_ms: Option<u64>,
 
+    /// How long the driver may be unreachable before the worker gives up, in milliseconds (default: 30000)
+    #[arg(long, value_name = "MS")]
+    driver_timeout_ms: Option<u64>,
+
     #[command(flatten)]
     pub(crate) json: JsonFlag,
 }
@@ -62,6 +66,9 @@ pub(crate) async fn worker(args: WorkerArgs, places: &Places, output: &mut Outpu
     let threads = args.threads.map_or_else(cluster::cores, usize::from);
     let mut config = WorkerConfig::new(driver.clone(), url.clone(), threads);
     config.answer_delay = Duration::from_millis(args.answer_delay_ms.unwrap_or(0));
+    if let Some(timeout) = args.driver_timeout_ms {
+        config.driver_timeout = Duration::from_millis(timeout);
+    }
     let (worker, driver) = (listen::display(&url), listen::display(&driver));
     match output.is_json() {
         true => output.object(&WorkerStarted {

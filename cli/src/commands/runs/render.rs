@@ -48,12 +48,9 @@ pub(super) fn table(runs: &[Run], names: &Names) -> String {
             metrics_in_short(run),
         ]);
     }
-    table
-        .to_string()
-        .lines()
-        .map(str::trim_end)
-        .collect::<Vec<_>>()
-        .join("\n")
+    // The preset puts a space around each cell, the outer ones too.
+    let text = table.to_string();
+    text.lines().map(str::trim).collect::<Vec<_>>().join("\n")
 }
 
 /// Everything about one run.
@@ -114,7 +111,7 @@ fn section(lines: &mut Vec<String>, title: &str, content: Vec<String>) {
     }
 }
 
-/// At most [`CURVE_POINTS`] lines, evenly chosen, always with the last.
+/// [`CURVE_POINTS`] lines at most, evenly chosen, and the last point.
 fn curve_lines(points: &[Metric]) -> Vec<String> {
     let stride = points.len().div_ceil(CURVE_POINTS).max(1);
     let last = points.len().saturating_sub(1);
@@ -127,7 +124,7 @@ fn curve_lines(points: &[Metric]) -> Vec<String> {
         .collect();
     if stride > 1 {
         lines.push(format!(
-            "  every {stride}th of {} points; --json has them all",
+            "  one in {stride} of {} points; --json has them all",
             points.len()
         ));
     }
@@ -316,10 +313,10 @@ mod tests {
     #[test]
     fn a_long_curve_is_thinned_out_but_keeps_its_ends() {
         let lines = curve_lines(&details(101).loss_curve);
-        assert_eq!(lines.len(), 18);
+        assert_eq!(lines.len(), 19);
         assert!(lines[0].starts_with("      0  1"), "{}", lines[0]);
-        assert!(lines[16].starts_with("    100  "), "{}", lines[16]);
-        assert_eq!(lines[17], "  every 6th of 101 points; --json has them all");
+        assert!(lines[17].starts_with("    100  "), "{}", lines[17]);
+        assert_eq!(lines[18], "  one in 6 of 101 points; --json has them all");
     }
 
     #[test]
