@@ -8,6 +8,9 @@ use rookery_proto::Failure;
 use crate::commands::{data, driver, predict, run, runs, submit, up, worker};
 use crate::state_dir::StateDir;
 
+/// Heading of the options that every command takes.
+const GLOBAL: &str = "Global options";
+
 /// Trains logistic-regression models on a cluster of one driver and many workers, and records every run.
 ///
 /// `rookery run job.toml` trains on this machine, without anything to start first.
@@ -18,7 +21,7 @@ pub(crate) struct Cli {
     pub(crate) places: Places,
 
     /// Log more to stderr: once for info, twice for debug. RUST_LOG, when set, decides instead
-    #[arg(short, long, global = true, action = ArgAction::Count)]
+    #[arg(short, long, global = true, action = ArgAction::Count, help_heading = GLOBAL)]
     pub(crate) verbose: u8,
 
     #[command(flatten)]
@@ -32,11 +35,11 @@ pub(crate) struct Cli {
 #[derive(Debug, Args)]
 pub(crate) struct Places {
     /// Folder of records, models and logs [env: ROOKERY_HOME] [default: ~/.rookery]
-    #[arg(long, global = true, value_name = "DIR")]
+    #[arg(long, global = true, value_name = "DIR", help_heading = GLOBAL)]
     state_dir: Option<PathBuf>,
 
-    /// The driver to talk to [env: ROOKERY_URL] [default: the one that `up` or `driver` left in the state folder]
-    #[arg(long, global = true, value_name = "URL")]
+    /// The driver that `submit` and `worker` talk to [env: ROOKERY_URL] [default: the one that `up` or `driver` left in the state folder]
+    #[arg(long, global = true, value_name = "URL", help_heading = GLOBAL)]
     driver: Option<String>,
 }
 

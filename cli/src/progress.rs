@@ -28,12 +28,13 @@ impl Progress {
 
     /// Says how far the training has come.
     pub(crate) fn iteration(&self, iteration: u64, max_iterations: u64, loss: f64) {
-        if let Ok(style) = ProgressStyle::with_template("{spinner} [{bar:30}] iteration {pos}/{len}  {msg}") {
-            self.bar.set_style(style);
-        }
         self.bar.set_length(max_iterations);
         self.bar.set_position(iteration);
         self.bar.set_message(format!("loss {loss:.6}"));
+        // Last, so that no frame shows the bar with the words of the phase before.
+        if let Ok(style) = ProgressStyle::with_template("{spinner} [{bar:30}] iteration {pos}/{len}  {msg}") {
+            self.bar.set_style(style);
+        }
     }
 
     /// Runs `write` while the line is off the screen.

@@ -58,7 +58,11 @@ fn tell(what: &What, output: &Output) {
     match (what, output.progress()) {
         (What::PhaseStarted { phase, detail }, Some(progress)) => progress.phase(&spoken(phase), detail),
         (What::Iteration(i), Some(progress)) => progress.iteration(i.iteration, i.max_iterations, i.loss),
-        _ => lines(what).iter().for_each(|line| output.line(line)),
+        // In one piece, so that the progress display is taken off the screen once.
+        _ => match lines(what) {
+            lines if lines.is_empty() => {}
+            lines => output.line(&lines.join("\n")),
+        },
     }
 }
 

@@ -5,6 +5,7 @@
 //! rounds, evaluation and the record of each run. A round goes `training.rs` → `rounds.rs` → `placement.rs` →
 //! `worker_channel.rs`, and from there over the wire. Who belongs to the cluster is known to [`Workers`].
 
+mod blame;
 mod config;
 mod error;
 mod events;
@@ -12,6 +13,7 @@ pub mod job_file;
 pub mod job_spec;
 mod jobs;
 mod placement;
+mod planning;
 mod recording;
 mod rounds;
 mod server;

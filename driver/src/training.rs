@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use rookery_data::engine::{Channels, Engine};
-use rookery_data::frame::kind_of;
 use rookery_data::{Dataset, IngestPlan};
 use rookery_ml::{
     ColumnKind, FittedPipeline, LogisticRegressionModel, Metric, Model, PipelineFit, Summary, Training,
@@ -16,11 +15,13 @@ use rookery_proto::{ErrorClass, Failure};
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
+use crate::blame::locate_record;
 use crate::config::{DriverConfig, Records};
 use crate::error::{of_data, of_ml};
 use crate::events::EventLog;
 use crate::job_spec::{ValidJobSpec, ValidRun};
 use crate::placement::{self, Placement};
+use crate::planning::{self, column_kinds};
 use crate::recording::{Outcome, Recorder, RunStart, describe_params};
 use crate::rounds;
 use crate::worker_channel::BlockSpec;
@@ -57,7 +58,8 @@ struct Prepared {
 impl Job {
     /// Carries the job out; ends early when `stop` is cancelled.
     pub(crate) async fn run(&self, stop: &CancellationToken) -> Result<(), Failure> {
-        let plan = self.plan().await?;
+        self.phase(Phase::Plan, &self.spec.name);
+        let plan = planning::plan(&self.spec, &self.base_dir).await?;
         let workers = self.workers.active()?;
         let urls: Vec<Url> = workers.iter().map(|worker| worker.url.clone()).collect();
         let threads = workers.iter().map(|worker| worker.threads).max().unwrap_or(1);
@@ -83,66 +85,6 @@ impl Job {
         Ok(())
     }
 
-    /// Opens the sources, and checks every name of the job against their columns.
-    async fn plan(&self) -> Result<IngestPlan, Failure> {
-        self.phase(Phase::Plan, &self.spec.name);
-        let plan = IngestPlan::open(&self.spec.data, &self.spec.split, &self.base_dir)
-            .await
-            .map_err(of_data)?;
-        let columns = column_kinds(&plan.columns);
-        let outputs = self
-            .spec
-            .pipeline
-            .output_schema(&columns)
-            .map_err(|e| of_ml(&e).at("stages"))?;
-        let find = |name: &str| {
-            outputs
-                .iter()
-                .find(|(column, _)| column == name)
-                .map(|(_, kind)| *kind)
-        };
-        let names: Vec<&str> = outputs.iter().map(|(name, _)| name.as_str()).collect();
-        let unknown = |key: &str, name: &str| {
-            Failure::new(ErrorClass::Config, format!("there is no column \"{name}\""))
-                .at(format!("training.{key}"))
-                .hint(format!("columns: {}", names.join(", ")))
-        };
-        match find(&self.spec.features) {
-            Some(ColumnKind::Vector) => {}
-            Some(kind) => {
-                return Err(Failure::new(
-                    ErrorClass::Config,
-                    format!(
-                        "column \"{}\" is of type {kind}, expected vector",
-                        self.spec.features
-                    ),
-                )
-                .at("training.features")
-                .hint("assemble the features with a VectorAssembler stage"));
-            }
-            None => return Err(unknown("features", &self.spec.features)),
-        }
-        for (key, name) in [
-            ("label", Some(&self.spec.label)),
-            ("weight", self.spec.weight.as_ref()),
-        ] {
-            let Some(name) = name else { continue };
-            match find(name) {
-                Some(kind) if kind.is_numeric() => {}
-                Some(kind) => {
-                    return Err(Failure::new(
-                        ErrorClass::Config,
-                        format!("requirement failed: Column {name} must be of type numeric but was actually of type {kind}."),
-                    )
-                    .at(format!("training.{key}"))
-                    .hint("index it with a StringIndexer stage"));
-                }
-                None => return Err(unknown(key, name)),
-            }
-        }
-        Ok(plan)
-    }
-
     /// Reads, cleans, splits and caches the rows; fits the stages; builds the blocks.
     async fn prepare(
         &self,
@@ -166,7 +108,8 @@ impl Job {
             &format!("{} stages", self.spec.pipeline.stages.len()),
         );
         let fit = PipelineFit::new(self.spec.pipeline.clone());
-        let pipeline = rounds::fit_stages(&placement, &self.id, fit).await?;
+        let fitted = rounds::fit_stages(&placement, &self.id, fit).await;
+        let pipeline = self.with_place(fitted, plan).await?;
 
         self.phase(Phase::BuildBlocks, &format!("{} rows", dataset.part_rows[0]));
         let blocks = BlockSpec {
@@ -176,7 +119,9 @@ impl Job {
             label: self.spec.label.clone(),
             weight: self.spec.weight.clone(),
         };
-        let summary = rounds::build_blocks(&placement, &self.id, &blocks).await?;
+        let summary = self
+            .with_place(rounds::build_blocks(&placement, &self.id, &blocks).await, plan)
+            .await?;
         check_classes(&summary, &self.spec.label)?;
         let columns = column_kinds(&dataset.columns);
         Ok(Prepared {
@@ -365,6 +310,14 @@ impl Job {
         ]
     }
 
+    /// Names file and line in a failure about a row.
+    async fn with_place<T>(&self, result: Result<T, Failure>, plan: &IngestPlan) -> Result<T, Failure> {
+        match result {
+            Ok(value) => Ok(value),
+            Err(failure) => Err(locate_record(failure, plan, &self.spec).await),
+        }
+    }
+
     fn report(&self, dataset: &Dataset, placement: &Placement) {
         let cleaning = &dataset.cleaning;
         self.events.push(Event::Cleaning(v1::CleaningReport {
@@ -411,13 +364,6 @@ async fn unless_stopped<T>(
         result = work => result,
         () = stop.cancelled() => Err(Failure::new(ErrorClass::Cancelled, "the driver was asked to stop")),
     }
-}
-
-fn column_kinds(columns: &[(String, rookery_data::schema::ColumnType)]) -> Vec<(String, ColumnKind)> {
-    columns
-        .iter()
-        .map(|(name, column_type)| (name.clone(), kind_of(*column_type)))
-        .collect()
 }
 
 /// Spark answers one class with an infinite intercept; a model that knows one class only is refused here.

@@ -37,7 +37,7 @@ pub(crate) struct WorkerArgs {
     #[arg(long, hide = true, value_name = "MS")]
     answer_delay_ms: Option<u64>,
 
-    /// How long the driver may be unreachable before the worker gives up, in milliseconds (default: 30000)
+    /// How long the driver may be unreachable before the worker gives up [default: 30000]
     #[arg(long, value_name = "MS")]
     driver_timeout_ms: Option<u64>,
 

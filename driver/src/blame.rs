@@ -1,0 +1,46 @@
+//! Adds file and line to a failure that a worker raised about a row: it knows the partition only.
+
+use std::collections::BTreeSet;
+
+use rookery_data::IngestPlan;
+use rookery_data::unusable::first_unusable;
+use rookery_ml::PipelineSpec;
+use rookery_proto::{ErrorClass, Failure};
+
+use crate::job_spec::ValidJobSpec;
+
+/// The failure, with the place of the first record that can't be trained on, if it is about the data and there is
+/// one. Reads the files once more, away from the runtime's own threads.
+pub(crate) async fn locate_record(failure: Failure, plan: &IngestPlan, spec: &ValidJobSpec) -> Failure {
+    let in_partition = failure
+        .location
+        .as_ref()
+        .is_some_and(|location| location.starts_with("partition"));
+    if failure.class != ErrorClass::Data || !in_partition {
+        return failure;
+    }
+    let (plan, label) = (plan.clone(), spec.label.clone());
+    let features = source_columns(&spec.pipeline, &spec.features);
+    let found = tokio::task::spawn_blocking(move || first_unusable(&plan, &features, &label)).await;
+    match found {
+        Ok(Some(record)) => {
+            let hint = format!(
+                "column \"{}\" holds \"{}\" there; mend it, or drop such rows with drop_nulls and null_tokens",
+                record.column, record.value
+            );
+            failure.at(record.place).hint(hint)
+        }
+        _ => failure,
+    }
+}
+
+/// Columns of the source that `column` is made of.
+fn source_columns(pipeline: &PipelineSpec, column: &str) -> Vec<String> {
+    let mut needed = BTreeSet::from([column.to_string()]);
+    for stage in pipeline.stages.iter().rev() {
+        if needed.remove(stage.output()) {
+            needed.extend(stage.inputs().into_iter().map(str::to_string));
+        }
+    }
+    needed.into_iter().collect()
+}
