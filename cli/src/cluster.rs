@@ -15,6 +15,9 @@ use crate::worker_processes::{WorkerPlan, WorkerProcess, WorkerProcesses};
 /// Workers of a cluster on this machine, unless told otherwise.
 const DEFAULT_WORKERS: usize = 2;
 
+/// More threads than any machine has use for: a slip of the finger.
+pub(crate) const MAX_THREADS: i64 = 1024;
+
 /// How large a cluster on this machine is.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct ClusterArgs {
@@ -23,7 +26,7 @@ pub(crate) struct ClusterArgs {
     workers: Option<usize>,
 
     /// Threads of each worker [default: the machine's cores, shared out over the workers]
-    #[arg(long, value_name = "T", value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, value_name = "T", value_parser = clap::value_parser!(u16).range(1..=MAX_THREADS))]
     threads: Option<u16>,
 
     /// How much later than it could each worker answers a round
@@ -99,10 +102,11 @@ impl LocalCluster {
         }
     }
 
-    /// Ends workers and driver, in this order: workers take their leave.
+    /// Ends driver and workers, in this order: jobs that still run are cancelled while their workers can answer.
     pub(crate) async fn stop(self) -> Result<(), Failure> {
+        let stopped = self.driver.stop().await;
         self.workers.stop().await;
-        self.driver.stop().await
+        stopped
     }
 
     /// Says that the cluster is there.

@@ -15,7 +15,7 @@ pub(crate) struct JobArgs {
     /// The job file (TOML)
     pub(crate) job: PathBuf,
 
-    /// Change a value of the job, for example runs[0].max_iter=20; can be repeated
+    /// Change a value of the job, for example `runs[0].max_iter=20`; can be repeated
     #[arg(long = "set", value_name = "PATH=VALUE")]
     pub(crate) overrides: Vec<String>,
 }

@@ -23,6 +23,8 @@ const REGISTER_WITHIN: Duration = Duration::from_secs(60);
 const POLL_INTERVAL: Duration = Duration::from_millis(25);
 /// How long a worker may take to end in order before it is killed: its own grace period, and some more.
 const STOP_WITHIN: Duration = Duration::from_secs(8);
+/// How long the operating system may take to end a killed worker.
+const KILL_WITHIN: Duration = Duration::from_secs(2);
 /// Lines of a log that are shown when its worker dies, and how much of its end is looked at for them.
 const LOG_LINES: usize = 8;
 const LOG_BYTES: usize = 4096;
@@ -137,8 +139,10 @@ impl WorkerProcesses {
                 .is_err()
             {
                 tracing::warn!(pid = worker.pid, "the worker did not end in time and is killed");
-                if let Err(error) = worker.child.kill().await {
-                    tracing::warn!(pid = worker.pid, %error, "the worker can't be killed");
+                let killed = worker.child.start_kill();
+                let gone = tokio::time::timeout(KILL_WITHIN, worker.child.wait()).await;
+                if killed.is_err() || gone.is_err() {
+                    tracing::warn!(pid = worker.pid, "the worker can't be killed");
                 }
             }
         }

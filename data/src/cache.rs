@@ -37,14 +37,20 @@ pub struct PartitionCache {
 
 impl fmt::Debug for PartitionCache {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PartitionCache").field("owner", &self.owner).field("partitions", &self.len()).finish()
+        f.debug_struct("PartitionCache")
+            .field("owner", &self.owner)
+            .field("partitions", &self.len())
+            .finish()
     }
 }
 
 impl PartitionCache {
     /// An empty cache of the process that others reach as `owner` (its URL).
     pub fn new(owner: impl Into<String>) -> Arc<Self> {
-        Arc::new(Self { owner: owner.into(), partitions: RwLock::default() })
+        Arc::new(Self {
+            owner: owner.into(),
+            partitions: RwLock::default(),
+        })
     }
 
     /// The URL of the process.
@@ -73,10 +79,15 @@ impl PartitionCache {
     /// If it is there already: two tasks computed the same partition, so the plan was cut wrongly.
     pub(crate) fn insert(&self, dataset: &str, number: u32, partition: CachedPartition) -> Result<()> {
         let key = (dataset.to_string(), number);
-        let mut partitions = self.partitions.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut partitions = self
+            .partitions
+            .write()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         if partitions.contains_key(&key) {
-            return Err(DataError::internal(format!("partition {number} of dataset {dataset} was computed twice"))
-                .at(self.owner.clone()));
+            return Err(DataError::internal(format!(
+                "partition {number} of dataset {dataset} was computed twice"
+            ))
+            .at(self.owner.clone()));
         }
         partitions.insert(key, Arc::new(partition));
         Ok(())
@@ -89,13 +100,42 @@ impl PartitionCache {
 
     /// Drops a dataset; returns how many partitions went.
     pub fn release(&self, dataset: &str) -> usize {
-        let mut partitions = self.partitions.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut partitions = self
+            .partitions
+            .write()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         let before = partitions.len();
         partitions.retain(|(name, _), _| name != dataset);
         before - partitions.len()
     }
 
     fn read(&self) -> std::sync::RwLockReadGuard<'_, BTreeMap<(String, u32), Arc<CachedPartition>>> {
-        self.partitions.read().unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.partitions
+            .read()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow::datatypes::Schema;
+
+    use super::*;
+
+    #[test]
+    fn a_partition_computed_twice_is_refused() {
+        let cache = PartitionCache::new("http://here/");
+        let partition = || CachedPartition {
+            schema: Arc::new(Schema::empty()),
+            parts: vec![],
+            reservation: None,
+        };
+        cache.insert("d", 3, partition()).unwrap();
+        cache.insert("other", 3, partition()).unwrap();
+        let error = cache.insert("d", 3, partition()).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "http://here/: partition 3 of dataset d was computed twice"
+        );
     }
 }

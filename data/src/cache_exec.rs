@@ -15,7 +15,8 @@ use datafusion::physical_expr::{Distribution, EquivalenceProperties, Partitionin
 use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{
-    ChildrenPropertiesMode, DisplayAs, DisplayFormatType, ExecutionPlan, ExecutionPlanProperties, PlanProperties, ReplaceChildrenOptions,
+    ChildrenPropertiesMode, DisplayAs, DisplayFormatType, ExecutionPlan, ExecutionPlanProperties,
+    PlanProperties, ReplaceChildrenOptions,
 };
 use futures::TryStreamExt;
 use serde::{Deserialize, Serialize};
@@ -68,7 +69,11 @@ impl std::hash::Hash for CacheSpec {
 
 impl fmt::Display for CacheSpec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "dataset={}, split={:?}, arrival={:?}", self.dataset, self.split.method, self.arrival)
+        write!(
+            f,
+            "dataset={}, split={:?}, arrival={:?}",
+            self.dataset, self.split.method, self.arrival
+        )
     }
 }
 
@@ -100,11 +105,19 @@ impl CachePartitionExec {
             EmissionType::Final,
             Boundedness::Bounded,
         );
-        Ok(Self { input, spec, properties: Arc::new(properties) })
+        Ok(Self {
+            input,
+            spec,
+            properties: Arc::new(properties),
+        })
     }
 
     pub(crate) fn spec(&self) -> &CacheSpec {
         &self.spec
+    }
+
+    pub(crate) fn input(&self) -> &Arc<dyn ExecutionPlan> {
+        &self.input
     }
 }
 
@@ -129,10 +142,12 @@ impl ExecutionPlan for CachePartitionExec {
 
     /// Shuffled rows must meet their partition's other rows in one stream.
     fn required_input_distribution(&self) -> Vec<Distribution> {
-        vec![match (self.spec.arrival, col(PARTITION_COLUMN, &self.input.schema())) {
-            (Arrival::Shuffled, Ok(number)) => Distribution::KeyPartitioned(vec![number]),
-            _ => Distribution::UnspecifiedDistribution,
-        }]
+        vec![
+            match (self.spec.arrival, col(PARTITION_COLUMN, &self.input.schema())) {
+                (Arrival::Shuffled, Ok(number)) => Distribution::KeyPartitioned(vec![number]),
+                _ => Distribution::UnspecifiedDistribution,
+            },
+        ]
     }
 
     fn benefits_from_input_partitioning(&self) -> Vec<bool> {
@@ -162,7 +177,10 @@ impl ExecutionPlan for CachePartitionExec {
         self: Arc<Self>,
         children: Vec<Arc<dyn ExecutionPlan>>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        self.replace_children(children, ReplaceChildrenOptions::new(ChildrenPropertiesMode::Recompute))
+        self.replace_children(
+            children,
+            ReplaceChildrenOptions::new(ChildrenPropertiesMode::Recompute),
+        )
     }
 
     fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
@@ -185,10 +203,16 @@ impl ExecutionPlan for CachePartitionExec {
                 .map(serde_json::to_string)
                 .collect::<std::result::Result<Vec<_>, _>>()
                 .map_err(|e| exec_datafusion_err!("{e}"))?;
-            let columns: Vec<arrow::array::ArrayRef> =
-                vec![Arc::new(numbers), Arc::new(owners), Arc::new(StringArray::from(json))];
+            let columns: Vec<arrow::array::ArrayRef> = vec![
+                Arc::new(numbers),
+                Arc::new(owners),
+                Arc::new(StringArray::from(json)),
+            ];
             Ok(RecordBatch::try_new(report_schema(), columns)?)
         };
-        Ok(Box::pin(RecordBatchStreamAdapter::new(report_schema(), futures::stream::once(report))))
+        Ok(Box::pin(RecordBatchStreamAdapter::new(
+            report_schema(),
+            futures::stream::once(report),
+        )))
     }
 }

@@ -27,10 +27,20 @@ impl CleaningReport {
 
 impl fmt::Display for CleaningReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} rows read, {} kept, {} dropped", self.rows_read, self.rows_kept, self.rows_dropped())?;
+        write!(
+            f,
+            "{} rows read, {} kept, {} dropped",
+            self.rows_read,
+            self.rows_kept,
+            self.rows_dropped()
+        )?;
         let reasons: Vec<String> = match self.dropped.len() {
             1 => self.dropped.keys().cloned().collect(),
-            _ => self.dropped.iter().map(|(reason, rows)| format!("{rows} {reason}")).collect(),
+            _ => self
+                .dropped
+                .iter()
+                .map(|(reason, rows)| format!("{rows} {reason}"))
+                .collect(),
         };
         match reasons.is_empty() {
             true => Ok(()),
@@ -45,9 +55,16 @@ mod tests {
 
     #[test]
     fn the_report_reads_as_a_sentence() {
-        let mut report = CleaningReport { rows_read: 344, rows_kept: 342, ..Default::default() };
+        let mut report = CleaningReport {
+            rows_read: 344,
+            rows_kept: 342,
+            ..Default::default()
+        };
         report.dropped.insert("null CulmenLength, BodyMass".into(), 2);
-        assert_eq!(report.to_string(), "344 rows read, 342 kept, 2 dropped (null CulmenLength, BodyMass)");
+        assert_eq!(
+            report.to_string(),
+            "344 rows read, 342 kept, 2 dropped (null CulmenLength, BodyMass)"
+        );
         report.rows_kept = 341;
         report.dropped.insert("null Species".into(), 1);
         assert_eq!(

@@ -49,7 +49,9 @@ impl PhysicalExtensionCodec for PlanCodec {
         let [input] = inputs else {
             return internal_err!("expected one input, got {}", inputs.len());
         };
-        match serde_json::from_slice(buffer).map_err(|e| exec_datafusion_err!("not an operator of ours: {e}"))? {
+        match serde_json::from_slice(buffer)
+            .map_err(|e| exec_datafusion_err!("not an operator of ours: {e}"))?
+        {
             Node::CachePartition(spec) => Ok(Arc::new(CachePartitionExec::try_new(Arc::clone(input), spec)?)),
             Node::CompressedScan(compression) => CompressedScanExec::decoded(input, compression),
         }

@@ -12,7 +12,8 @@ use datafusion::datasource::physical_plan::FileScanConfig;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_plan::{
-    ChildrenPropertiesMode, DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties, ReplaceChildrenOptions,
+    ChildrenPropertiesMode, DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties,
+    ReplaceChildrenOptions,
 };
 
 use crate::spec::Compression;
@@ -43,7 +44,10 @@ impl CompressedScanExec {
     }
 
     /// The node as a worker decodes it: the scan gets its compression back.
-    pub(crate) fn decoded(input: &Arc<dyn ExecutionPlan>, compression: Compression) -> Result<Arc<dyn ExecutionPlan>> {
+    pub(crate) fn decoded(
+        input: &Arc<dyn ExecutionPlan>,
+        compression: Compression,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
         let config = input
             .downcast_ref::<DataSourceExec>()
             .and_then(|scan| scan.data_source().downcast_ref::<FileScanConfig>());
@@ -52,7 +56,10 @@ impl CompressedScanExec {
         };
         let mut config = config.clone();
         config.file_compression_type = Self::engine_type(compression);
-        Ok(Arc::new(Self::new(DataSourceExec::from_data_source(config), compression)))
+        Ok(Arc::new(Self::new(
+            DataSourceExec::from_data_source(config),
+            compression,
+        )))
     }
 }
 
@@ -102,7 +109,10 @@ impl ExecutionPlan for CompressedScanExec {
         self: Arc<Self>,
         children: Vec<Arc<dyn ExecutionPlan>>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        self.replace_children(children, ReplaceChildrenOptions::new(ChildrenPropertiesMode::Recompute))
+        self.replace_children(
+            children,
+            ReplaceChildrenOptions::new(ChildrenPropertiesMode::Recompute),
+        )
     }
 
     fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {

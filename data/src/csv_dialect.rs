@@ -6,7 +6,8 @@ use std::io::Read;
 use std::path::Path;
 
 use crate::error::{DataError, Result};
-use crate::source::{SourceFile, compression_of};
+use crate::files::compression_of;
+use crate::source::SourceFile;
 use crate::spec::{AsciiChar, Compression, SourceSpec};
 
 /// The dialect of a source's CSV files.
@@ -30,12 +31,41 @@ pub struct CsvDialect {
     pub compression: Compression,
 }
 
+/// Each character has one meaning, and none ends a line.
+fn check_characters(spec: &SourceSpec) -> Result<()> {
+    let named = [
+        ("delimiter", Some(spec.delimiter)),
+        ("quote", Some(spec.quote)),
+        ("escape", spec.escape),
+        ("comment", spec.comment),
+    ];
+    let named: Vec<(&str, u8)> = named
+        .into_iter()
+        .filter_map(|(name, c)| Some((name, c?.0)))
+        .collect();
+    for (i, (name, byte)) in named.iter().enumerate() {
+        if matches!(byte, b'\n' | b'\r') {
+            return Err(DataError::spec(format!(
+                "{name} is a line break, expected another character"
+            )));
+        }
+        if let Some((other, _)) = named[..i].iter().find(|(_, b)| b == byte) {
+            let shown = char::from(*byte).escape_default();
+            return Err(DataError::spec(format!(
+                "{other} and {name} are both '{shown}', expected two characters"
+            )));
+        }
+    }
+    Ok(())
+}
+
 impl CsvDialect {
     /// The dialect that `spec` describes. Files of one source share one compression.
     pub(crate) fn of(spec: &SourceSpec, files: &[SourceFile]) -> Result<Self> {
         let byte = |c: Option<AsciiChar>| c.map(|c| c.0);
         let by_name = |file: &SourceFile| spec.compression.unwrap_or_else(|| compression_of(&file.path));
         let compression = by_name(&files[0]);
+        check_characters(spec)?;
         if let Some(other) = files.iter().find(|file| by_name(file) != compression) {
             return Err(DataError::spec(format!(
                 "compressions differ: {:?}, but {:?} for {}",
@@ -68,19 +98,23 @@ impl CsvDialect {
         field.is_empty() || self.null_tokens.iter().any(|token| token == field)
     }
 
-    /// A reader over the file's records, the header included as a record; records may differ in length.
-    pub(crate) fn reader(&self, path: &Path) -> Result<csv::Reader<Box<dyn Read>>> {
+    /// The file's text.
+    pub(crate) fn open(&self, path: &Path) -> Result<Box<dyn Read>> {
         let place = || path.display().to_string();
         let file =
             File::open(path).map_err(|e| DataError::data(format!("can't be read: {e}")).at(place()))?;
-        let bytes: Box<dyn Read> = match self.compression {
+        Ok(match self.compression {
             Compression::None => Box::new(file),
             Compression::Gzip => Box::new(flate2::read::MultiGzDecoder::new(file)),
             Compression::Zstd => Box::new(
                 zstd::stream::read::Decoder::new(file)
                     .map_err(|e| DataError::data(format!("can't be read as zstd: {e}")).at(place()))?,
             ),
-        };
+        })
+    }
+
+    /// A reader over the file's records, the header included as a record; records may differ in length.
+    pub(crate) fn reader(&self, path: &Path) -> Result<csv::Reader<Box<dyn Read>>> {
         Ok(csv::ReaderBuilder::new()
             .has_headers(false)
             .flexible(true)
@@ -89,7 +123,7 @@ impl CsvDialect {
             .escape(self.escape)
             .double_quote(self.escape.is_none())
             .comment(self.comment)
-            .from_reader(bytes))
+            .from_reader(self.open(path)?))
     }
 
     /// The fields of the first record.

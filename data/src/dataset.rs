@@ -56,30 +56,54 @@ impl Dataset {
     /// # Errors
     /// Rows that break a rule, with file and line where that can be found; an unreachable worker; no rows
     /// read or kept; `deadline` passed.
-    pub async fn materialize(engine: &Engine, plan: &IngestPlan, id: &str, deadline: Duration) -> Result<Self> {
+    pub async fn materialize(
+        engine: &Engine,
+        plan: &IngestPlan,
+        id: &str,
+        deadline: Duration,
+    ) -> Result<Self> {
+        if engine.is_empty_cluster() {
+            return Err(
+                DataError::new(DataErrorKind::Unreachable, "there is no worker to run on")
+                    .hint("start a worker, or wait for one to join"),
+            );
+        }
+        let dataset = Self::materialize_on(engine, plan, id, deadline).await;
+        if dataset.is_err() {
+            // What this process cached is of no use. Workers are told by the driver.
+            engine.cache().release(id);
+        }
+        dataset
+    }
+
+    async fn materialize_on(
+        engine: &Engine,
+        plan: &IngestPlan,
+        id: &str,
+        deadline: Duration,
+    ) -> Result<Self> {
         let reports = match tokio::time::timeout(deadline, run(engine, plan, id)).await {
             Ok(Ok(reports)) => reports,
             Ok(Err(error)) => return Err(locate(error, plan).await),
             Err(_) => {
                 return Err(DataError::new(
                     DataErrorKind::TimedOut,
-                    format!("ingestion did not finish within {} s", deadline.as_secs()),
+                    format!("ingestion did not finish within {} s", deadline.as_secs_f64()),
                 ));
             }
         };
         let dataset = Self::from_reports(id, plan, reports)?;
-        if !engine.workers().is_empty()
-            && let Some(stray) = dataset
-                .partitions
-                .iter()
-                .find(|p| engine.workers().iter().all(|url| url.as_str() != p.owner))
+        match dataset
+            .partitions
+            .iter()
+            .find(|partition| !engine.has_worker(&partition.owner))
         {
-            return Err(DataError::internal(format!(
+            Some(stray) => Err(DataError::internal(format!(
                 "partition {} was cached by {}, which is no worker of this plan",
                 stray.number, stray.owner
-            )));
+            ))),
+            None => Ok(dataset),
         }
-        Ok(dataset)
     }
 
     fn from_reports(id: &str, plan: &IngestPlan, reports: Vec<(String, PartitionReport)>) -> Result<Self> {
@@ -87,7 +111,9 @@ impl Dataset {
         for (owner, report) in reports {
             let number = report.partition;
             if let Some((other, _)) = by_number.insert(number, (owner.clone(), report)) {
-                return Err(DataError::internal(format!("partition {number} was computed by {other} and {owner}")));
+                return Err(DataError::internal(format!(
+                    "partition {number} was computed by {other} and {owner}"
+                )));
             }
         }
         let mut dataset = Self {
@@ -110,17 +136,30 @@ impl Dataset {
         self.cleaning.rows_read += report.rows_read;
         self.cleaning.rows_kept += report.rows_read - report.dropped.values().sum::<u64>();
         for (columns, rows) in report.dropped {
-            *self.cleaning.dropped.entry(format!("null {columns}")).or_default() += rows;
+            *self
+                .cleaning
+                .dropped
+                .entry(format!("null {columns}"))
+                .or_default() += rows;
         }
         for (sum, rows) in self.part_rows.iter_mut().zip(&report.parts) {
             *sum += rows;
         }
         self.memory_bytes += report.memory_bytes;
-        self.partitions.push(PartitionInfo { number, owner, part_rows: report.parts });
+        self.partitions.push(PartitionInfo {
+            number,
+            owner,
+            part_rows: report.parts,
+        });
     }
 
     fn check_rows(&self, plan: &IngestPlan) -> Result<()> {
-        let place = plan.sources.iter().map(|s| s.name.as_str()).collect::<Vec<_>>().join(", ");
+        let place = plan
+            .sources
+            .iter()
+            .map(|s| s.name.as_str())
+            .collect::<Vec<_>>()
+            .join(", ");
         if self.cleaning.rows_read == 0 {
             return Err(DataError::data("no row was read")
                 .at(format!("source {place}"))
@@ -144,9 +183,17 @@ impl Dataset {
 
 async fn run(engine: &Engine, plan: &IngestPlan, id: &str) -> Result<Vec<(String, PartitionReport)>> {
     let session = engine.session()?;
-    let spec = CacheSpec { dataset: id.to_string(), split: plan.split.clone(), arrival: plan.arrival() };
+    let spec = CacheSpec {
+        dataset: id.to_string(),
+        split: plan.split.clone(),
+        arrival: plan.arrival(),
+    };
     let logical = CacheNode::plan(plan.logical(&session).await?, spec)?;
-    let physical = session.execute_logical_plan(logical).await?.create_physical_plan().await?;
+    let physical = session
+        .execute_logical_plan(logical)
+        .await?
+        .create_physical_plan()
+        .await?;
     tracing::debug!(plan = %datafusion::physical_plan::displayable(physical.as_ref()).indent(false), "ingest plan");
     let batches = collect(physical, session.task_ctx()).await?;
     batches.iter().flat_map(read_reports).collect()
@@ -154,11 +201,15 @@ async fn run(engine: &Engine, plan: &IngestPlan, id: &str) -> Result<Vec<(String
 
 fn read_reports(batch: &RecordBatch) -> Vec<Result<(String, PartitionReport)>> {
     let numbers = batch.column(0).as_primitive::<UInt32Type>();
-    let (owners, reports) = (batch.column(1).as_string::<i32>(), batch.column(2).as_string::<i32>());
+    let (owners, reports) = (
+        batch.column(1).as_string::<i32>(),
+        batch.column(2).as_string::<i32>(),
+    );
     (0..numbers.len())
         .map(|i| {
-            let report = serde_json::from_str(reports.value(i))
-                .map_err(|e| DataError::internal(format!("partition {}: unreadable report: {e}", numbers.value(i))))?;
+            let report = serde_json::from_str(reports.value(i)).map_err(|e| {
+                DataError::internal(format!("partition {}: unreadable report: {e}", numbers.value(i)))
+            })?;
             Ok((owners.value(i).to_string(), report))
         })
         .collect()
@@ -167,13 +218,15 @@ fn read_reports(batch: &RecordBatch) -> Vec<Result<(String, PartitionReport)>> {
 /// Adds file and line to an error about rows. Looking for them reads the files once more, away from the
 /// runtime's own threads.
 async fn locate(error: DataError, plan: &IngestPlan) -> DataError {
-    if matches!(error.kind, DataErrorKind::Unreachable | DataErrorKind::Spec) {
+    if error.kind != DataErrorKind::Data {
         return error;
     }
     let sources = plan.sources.clone();
     let drop = plan.clone();
     let found = tokio::task::spawn_blocking(move || {
-        sources.iter().find_map(|source| diagnose::first_bad_record(source, &drop))
+        sources
+            .iter()
+            .find_map(|source| diagnose::first_bad_record(source, &drop))
     })
     .await;
     found.ok().flatten().unwrap_or(error)
@@ -185,7 +238,10 @@ fn fingerprint<'a>(plan: &IngestPlan, reports: impl Iterator<Item = &'a Partitio
         hash.update(format!("{name}\0{}\0", column_type.name()));
     }
     for report in reports {
-        hash.update(format!("{}\0{:?}\0{}\0", report.partition, report.parts, report.content_hash));
+        hash.update(format!(
+            "{}\0{:?}\0{}\0",
+            report.partition, report.parts, report.content_hash
+        ));
     }
     hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }

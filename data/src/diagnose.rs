@@ -1,69 +1,215 @@
 //! Finds the place of a bad record. The engine refuses a row without knowing its line, because a worker reads
-//! from the middle of a file; on that path only, the files are read once more, record by record, so that the
+//! from the middle of a file; on that path only, the files are read once more from their start, so that the
 //! message is the same whichever worker failed first.
 
+use std::fs::File;
+use std::io::{BufRead, BufReader};
 use std::path::Path;
+
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
+use arrow::compute::cast;
+use arrow::datatypes::DataType;
+use arrow::util::display::array_value_to_string;
+use datafusion::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
 use crate::csv_dialect::CsvDialect;
 use crate::error::{DataError, Result};
 use crate::plan::IngestPlan;
-use crate::schema::ColumnType;
+use crate::schema::{ColumnType, refusal};
 use crate::source::Source;
 use crate::spec::Format;
 
-/// The first record of a CSV source with a wrong number of fields, or with text that its column's type does
-/// not accept. `None` when there is none, or the source is not CSV.
+/// The first record of a source with a wrong number of fields, or with a value that its column's type does not
+/// accept; or the first file that can't be read. `None` when all is well.
 pub(crate) fn first_bad_record(source: &Source, plan: &IngestPlan) -> Option<DataError> {
-    if source.format != Format::Csv {
-        return None;
-    }
-    source.files.iter().find_map(|file| check_file(source, plan, &file.path).err())
+    let expected = Expected::of(source, plan);
+    let check = match source.format {
+        Format::Csv => check_csv,
+        Format::Parquet => check_parquet,
+    };
+    source
+        .files
+        .iter()
+        .find_map(|file| check(&expected, &file.path).err())
 }
 
-fn check_file(source: &Source, plan: &IngestPlan, path: &Path) -> Result<()> {
-    let fields = source.file_schema.fields();
-    let columns: Vec<(usize, &str, ColumnType)> = source
-        .columns
-        .iter()
-        .filter_map(|(name, target)| Some((source.file_schema.index_of(name).ok()?, name.as_str(), *target)))
-        .collect();
-    let drop: Vec<usize> = plan.drop_columns().iter().filter_map(|n| source.file_schema.index_of(n).ok()).collect();
-    let dialect: &CsvDialect = &source.dialect;
-    let mut reader = dialect.reader(path)?;
-    let mut record = csv::StringRecord::new();
-    let mut skip = dialect.header;
+/// What each record must hold.
+struct Expected<'a> {
+    dialect: &'a CsvDialect,
+    /// Fields of a record.
+    fields: usize,
+    /// Position, name and type of the columns to take.
+    columns: Vec<(usize, &'a str, ColumnType)>,
+    /// Positions of the columns whose nulls drop the record, whatever else is in it.
+    drop: Vec<usize>,
+}
+
+impl<'a> Expected<'a> {
+    fn of(source: &'a Source, plan: &IngestPlan) -> Self {
+        let index = |name: &str| source.file_schema.index_of(name).ok();
+        Self {
+            dialect: &source.dialect,
+            fields: source.file_schema.fields().len(),
+            columns: source
+                .columns
+                .iter()
+                .filter_map(|(n, target)| Some((index(n)?, n.as_str(), *target)))
+                .collect(),
+            drop: plan
+                .drop_columns()
+                .iter()
+                .filter_map(|name| index(name))
+                .collect(),
+        }
+    }
+
+    /// What is wrong with a CSV record, and what to try.
+    fn refuse(&self, record: &csv::ByteRecord) -> Option<(String, String)> {
+        if record.len() != self.fields {
+            let message = format!("{} fields, expected {}", record.len(), self.fields);
+            let hint = "a field that holds the delimiter must be quoted; set multiline = true if quoted fields hold line breaks";
+            return Some((message, hint.to_string()));
+        }
+        let texts: Vec<std::result::Result<&str, usize>> = record
+            .iter()
+            .enumerate()
+            .map(|(i, field)| std::str::from_utf8(field).map_err(|_| i))
+            .collect();
+        if let Some(Err(i)) = texts.iter().find(|text| text.is_err()) {
+            let name = self
+                .columns
+                .iter()
+                .find(|(index, ..)| index == i)
+                .map(|(_, name, _)| *name);
+            let message = match name {
+                Some(name) => format!("column \"{name}\" holds bytes that are not UTF-8"),
+                None => format!("field {} holds bytes that are not UTF-8", i + 1),
+            };
+            return Some((message, "save the file as UTF-8".to_string()));
+        }
+        let text = |i: usize| texts[i].unwrap_or_default();
+        if self.drop.iter().any(|i| self.dialect.is_null(text(*i))) {
+            return None;
+        }
+        let wrong = |(i, _, target): &&(usize, &str, ColumnType)| {
+            !self.dialect.is_null(text(*i)) && !target.accepts(text(*i))
+        };
+        self.columns.iter().find(wrong).map(|(i, name, target)| {
+            let field = text(*i);
+            let hint =
+                format!("declare the column as string, or add null_tokens = [\"{field}\"] if it means null");
+            (refusal(name, field, *target), hint)
+        })
+    }
+}
+
+fn check_csv(expected: &Expected<'_>, path: &Path) -> Result<()> {
+    let mut reader = expected.dialect.reader(path)?;
+    let mut record = csv::ByteRecord::new();
+    let mut is_header = expected.dialect.header;
     loop {
-        let line = reader.position().line();
-        match reader.read_record(&mut record) {
+        match reader.read_byte_record(&mut record) {
             Ok(false) => return Ok(()),
             Ok(true) => {}
             Err(e) => {
-                return Err(DataError::data(format!("can't be read as CSV: {e}"))
-                    .at(format!("{}:{line}", path.display()))
-                    .hint("expected UTF-8 text; set compression or encoding of the file right"));
+                let what = match e.kind() {
+                    csv::ErrorKind::Io(io) => io.to_string(),
+                    _ => e.to_string(),
+                };
+                return Err(DataError::data(format!("can't be read to its end: {what}"))
+                    .at(path.display().to_string())
+                    .hint("the file may be cut off or damaged"));
             }
         }
-        let line = record.position().map_or(line, csv::Position::line);
-        let place = || format!("{}:{line}", path.display());
-        if std::mem::take(&mut skip) {
+        if std::mem::take(&mut is_header) {
             continue;
         }
-        if record.len() != fields.len() {
-            return Err(DataError::data(format!("{} fields, expected {}", record.len(), fields.len()))
-                .at(place())
-                .hint("a field that holds the delimiter must be quoted; set multiline = true if quoted fields hold line breaks"));
-        }
-        let is_null = |i: usize| record.get(i).is_none_or(|field| dialect.is_null(field));
-        if drop.iter().any(|i| is_null(*i)) {
-            continue;
-        }
-        for (i, name, target) in &columns {
-            let field = record.get(*i).unwrap_or_default();
-            if !is_null(*i) && !target.accepts(field) {
-                return Err(DataError::data(format!("column \"{name}\" holds \"{field}\", expected {}", target.name()))
-                    .at(place())
-                    .hint(format!("declare the column as string, or add null_tokens = [\"{field}\"] if it means null")));
-            }
+        if let Some((message, hint)) = expected.refuse(&record) {
+            let start = record.position().map_or(0, csv::Position::byte);
+            let line = line_of(expected.dialect, path, start)?;
+            return Err(DataError::data(message)
+                .at(format!("{}:{line}", path.display()))
+                .hint(hint));
         }
     }
+}
+
+/// The line, counted from 1, of the record found when reading went on at byte `start`; lines that hold no
+/// record may come before it.
+pub(crate) fn line_of(dialect: &CsvDialect, path: &Path, start: u64) -> Result<u64> {
+    let unreadable =
+        |e: std::io::Error| DataError::data(format!("can't be read: {e}")).at(path.display().to_string());
+    let mut bytes = BufReader::new(dialect.open(path)?);
+    let (mut line, mut offset) = (0, 0);
+    let mut text = Vec::new();
+    loop {
+        text.clear();
+        let read = bytes.read_until(b'\n', &mut text).map_err(unreadable)? as u64;
+        line += 1;
+        // Reading may go on inside a line: before the last byte of its line end.
+        let rest = text
+            .get(start.saturating_sub(offset) as usize..)
+            .unwrap_or_default();
+        offset += read;
+        let is_skipped = matches!(rest, b"" | b"\n" | b"\r\n") || rest.first().copied() == dialect.comment;
+        if read == 0 || !is_skipped {
+            return Ok(line);
+        }
+    }
+}
+
+fn check_parquet(expected: &Expected<'_>, path: &Path) -> Result<()> {
+    let damaged = |e: &dyn std::fmt::Display| {
+        DataError::data(format!("can't be read as Parquet: {e}")).at(path.display().to_string())
+    };
+    let file = File::open(path).map_err(|e| damaged(&e))?;
+    let reader = ParquetRecordBatchReaderBuilder::try_new(file).and_then(|builder| builder.build());
+    let mut rows_before = 0;
+    for batch in reader.map_err(|e| damaged(&e))? {
+        let batch = batch.map_err(|e| damaged(&e))?;
+        if let Some((row, message)) = refuse_batch(expected, &batch).map_err(|e| damaged(&e))? {
+            return Err(DataError::data(message)
+                .at(format!("{}, row {}", path.display(), rows_before + row + 1))
+                .hint("declare the column with a type that holds the value"));
+        }
+        rows_before += batch.num_rows();
+    }
+    Ok(())
+}
+
+/// The first row with a value that its column's type does not accept, and what is wrong with it.
+fn refuse_batch(
+    expected: &Expected<'_>,
+    batch: &RecordBatch,
+) -> std::result::Result<Option<(usize, String)>, arrow::error::ArrowError> {
+    let dropped = |row: usize| expected.drop.iter().any(|i| batch.column(*i).is_null(row));
+    let mut first: Option<(usize, String)> = None;
+    for (i, name, target) in &expected.columns {
+        let column = batch.column(*i);
+        let accepted = acceptance(column, *target)?;
+        let bad =
+            (0..batch.num_rows()).find(|row| !column.is_null(*row) && !accepted(*row) && !dropped(*row));
+        if let Some(row) = bad
+            && first.as_ref().is_none_or(|(earlier, _)| row < *earlier)
+        {
+            first = Some((row, refusal(name, &array_value_to_string(column, row)?, *target)));
+        }
+    }
+    Ok(first)
+}
+
+/// Whether the value of a row fits: a test for each row of `column`.
+fn acceptance(
+    column: &ArrayRef,
+    target: ColumnType,
+) -> std::result::Result<Box<dyn Fn(usize) -> bool>, arrow::error::ArrowError> {
+    if ColumnType::of_arrow(column.data_type()) == Some(ColumnType::String) {
+        let text = cast(column, &DataType::Utf8)?;
+        return Ok(Box::new(move |row| {
+            target.accepts(text.as_string::<i32>().value(row))
+        }));
+    }
+    // A value that does not fit becomes null.
+    let cast = cast(column, &target.arrow())?;
+    Ok(Box::new(move |row| !cast.is_null(row)))
 }

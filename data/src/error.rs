@@ -52,7 +52,12 @@ impl DataError {
 
     /// An error of any kind.
     pub fn new(kind: DataErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), location: None, hint: None }
+        Self {
+            kind,
+            message: message.into(),
+            location: None,
+            hint: None,
+        }
     }
 
     /// Says where.
@@ -77,41 +82,58 @@ pub(crate) fn bad_row(message: impl std::fmt::Display) -> DataFusionError {
     DataFusionError::Execution(format!("{BAD_ROW_MARK}{message}"))
 }
 
+/// Starts the text of an error about the connection to a worker; its URL follows.
+const UNREACHABLE_MARK: &str = "unreachable worker: ";
+
+/// An error about the connection to a worker. It may have to travel on: from a worker that asked another one.
+pub(crate) fn unreachable_worker(url: &url::Url, cause: &impl std::fmt::Display) -> DataFusionError {
+    DataFusionError::Execution(format!("{UNREACHABLE_MARK}{url}: {cause}"))
+}
+
 impl From<DataFusionError> for DataError {
-    /// Keeps the kind where the engine's error tells it: planning errors are the job's, marked and CSV errors
-    /// the data's, transport errors mean a worker that can't be reached.
+    /// Keeps the kind where the engine's error tells it: planning errors are the job's; marked errors, and those
+    /// of readers and casts, the data's; marked transport errors mean a worker that can't be reached.
     fn from(error: DataFusionError) -> Self {
         let root = error.find_root();
         let text = root.strip_backtrace();
         if let Some((_, message)) = text.split_once(BAD_ROW_MARK) {
             return Self::data(message.trim());
         }
+        if let Some((_, message)) = text.split_once(UNREACHABLE_MARK) {
+            let (url, cause) = message.split_once(": ").unwrap_or((message, "no answer"));
+            return Self::new(
+                DataErrorKind::Unreachable,
+                format!("the worker can't be reached: {cause}"),
+            )
+            .at(url)
+            .hint("check that the worker runs and that its address is right");
+        }
         match root {
-            DataFusionError::Plan(_) | DataFusionError::SQL(..) | DataFusionError::SchemaError(..) => {
-                Self::spec(text)
-            }
+            DataFusionError::Plan(_)
+            | DataFusionError::SQL(..)
+            | DataFusionError::SchemaError(..)
+            | DataFusionError::NotImplemented(_) => Self::spec(text),
             DataFusionError::ArrowError(arrow, _)
                 if matches!(
                     **arrow,
                     arrow::error::ArrowError::CsvError(_)
                         | arrow::error::ArrowError::ParseError(_)
                         | arrow::error::ArrowError::CastError(_)
+                        | arrow::error::ArrowError::DivideByZero
+                        | arrow::error::ArrowError::ArithmeticOverflow(_)
+                        | arrow::error::ArrowError::IoError(..)
+                        | arrow::error::ArrowError::ParquetError(_)
                 ) =>
             {
                 Self::data(arrow.to_string())
             }
-            DataFusionError::ParquetError(_) => Self::data(text),
-            _ if is_transport(&text) => Self::new(DataErrorKind::Unreachable, text),
+            // A source that can't be read to its end: cut off, damaged, or gone since it was planned.
+            DataFusionError::ParquetError(_)
+            | DataFusionError::IoError(_)
+            | DataFusionError::ObjectStore(_) => Self::data(text),
             _ => Self::internal(text),
         }
     }
-}
-
-/// Whether the text is one that tonic, hyper or h2 gives for a connection that failed or broke.
-fn is_transport(text: &str) -> bool {
-    ["tcp connect error", "transport error", "connection", "h2 protocol error", "error reading a body"]
-        .iter()
-        .any(|mark| text.to_lowercase().contains(mark))
 }
 
 #[cfg(test)]
@@ -120,14 +142,36 @@ mod tests {
 
     #[test]
     fn the_kind_survives_wrapping_by_the_engine() {
-        let error = bad_row("column x").context("while polling").context("on a worker");
+        let error = bad_row("column x")
+            .context("while polling")
+            .context("on a worker");
         let error = DataError::from(error);
-        assert_eq!((error.kind, error.message.as_str()), (DataErrorKind::Data, "column x"));
+        assert_eq!(
+            (error.kind, error.message.as_str()),
+            (DataErrorKind::Data, "column x")
+        );
     }
 
     #[test]
-    fn a_broken_connection_is_an_unreachable_worker() {
-        let error = DataFusionError::External("transport error: tcp connect error".into());
-        assert_eq!(DataError::from(error).kind, DataErrorKind::Unreachable);
+    fn a_broken_connection_names_its_worker() {
+        let url = url::Url::parse("http://127.0.0.1:7071").unwrap();
+        let error = DataError::from(unreachable_worker(&url, &"tcp connect error").context("stage 2"));
+        assert_eq!(error.kind, DataErrorKind::Unreachable);
+        assert_eq!(
+            error.to_string(),
+            "http://127.0.0.1:7071/: the worker can't be reached: tcp connect error"
+        );
+    }
+
+    #[test]
+    fn a_value_that_reads_like_a_lost_connection_is_still_a_value() {
+        let error = DataError::from(bad_row(
+            "column \"note\" holds \"connection lost: h2 protocol error\"",
+        ));
+        assert_eq!(error.kind, DataErrorKind::Data);
+        let error = DataError::from(DataFusionError::Execution(
+            "no connection between these columns".into(),
+        ));
+        assert_eq!(error.kind, DataErrorKind::Internal);
     }
 }

@@ -27,7 +27,9 @@ pub fn to_frame(batch: &RecordBatch, offset: usize, rows: usize) -> Result<Frame
     let mut frame = Frame::new(rows);
     for (field, array) in batch.schema().fields().iter().zip(batch.columns()) {
         let column = to_column(field.name(), array)?;
-        frame = frame.with_column(field.name(), column).map_err(|e| DataError::internal(e.to_string()))?;
+        frame = frame
+            .with_column(field.name(), column)
+            .map_err(|e| DataError::internal(e.to_string()))?;
     }
     Ok(frame)
 }
@@ -35,18 +37,35 @@ pub fn to_frame(batch: &RecordBatch, offset: usize, rows: usize) -> Result<Frame
 fn to_column(name: &str, array: &ArrayRef) -> Result<Column> {
     let data = match array.data_type() {
         DataType::Utf8 => ColumnData::Text(
-            array.as_string::<i32>().iter().map(|text| text.unwrap_or_default().to_string()).collect(),
+            array
+                .as_string::<i32>()
+                .iter()
+                .map(|text| text.unwrap_or_default().to_string())
+                .collect(),
         ),
-        DataType::Boolean => {
-            ColumnData::Boolean(array.as_boolean().iter().map(|value| value.unwrap_or_default()).collect())
-        }
-        DataType::Int32 => {
-            ColumnData::Integer(array.as_primitive::<Int32Type>().values().iter().map(|v| i64::from(*v)).collect())
-        }
+        DataType::Boolean => ColumnData::Boolean(
+            array
+                .as_boolean()
+                .iter()
+                .map(|value| value.unwrap_or_default())
+                .collect(),
+        ),
+        DataType::Int32 => ColumnData::Integer(
+            array
+                .as_primitive::<Int32Type>()
+                .values()
+                .iter()
+                .map(|v| i64::from(*v))
+                .collect(),
+        ),
         DataType::Int64 => ColumnData::Integer(array.as_primitive::<Int64Type>().values().to_vec()),
         DataType::Float32 => ColumnData::Float(array.as_primitive::<Float32Type>().values().to_vec()),
         DataType::Float64 => ColumnData::Double(array.as_primitive::<Float64Type>().values().to_vec()),
-        other => return Err(DataError::internal(format!("column \"{name}\" is cached as {other}"))),
+        other => {
+            return Err(DataError::internal(format!(
+                "column \"{name}\" is cached as {other}"
+            )));
+        }
     };
     let validity = array.nulls().map(|nulls| nulls.iter().collect());
     Ok(Column { data, validity })
@@ -78,6 +97,9 @@ mod tests {
         assert_eq!(frame.rows(), 2);
         assert_eq!(frame.column("s").unwrap().validity, Some(vec![false, true]));
         assert_eq!(frame.column("i").unwrap().data, ColumnData::Integer(vec![2, 3]));
-        assert_eq!(frame.column("f").unwrap().data, ColumnData::Float(vec![0.5, -1.0]));
+        assert_eq!(
+            frame.column("f").unwrap().data,
+            ColumnData::Float(vec![0.5, -1.0])
+        );
     }
 }

@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, PrimitiveArray, StringBuilder, UInt32Array};
+use arrow::buffer::NullBuffer;
 use arrow::datatypes::{ArrowPrimitiveType, DataType, Float32Type, Float64Type, Int32Type, Int64Type};
 use arrow::row::{RowConverter, SortField};
 use datafusion::common::{Result, ScalarValue, exec_err};
@@ -18,8 +19,11 @@ use crate::schema::{self, ColumnType};
 
 /// Every function, for registration.
 pub(crate) fn all() -> Vec<Arc<ScalarUDF>> {
-    let mut functions: Vec<Arc<ScalarUDF>> =
-        ColumnType::ALL.into_iter().filter(|t| *t != ColumnType::String).map(parse_function).collect();
+    let mut functions: Vec<Arc<ScalarUDF>> = ColumnType::ALL
+        .into_iter()
+        .filter(|t| *t != ColumnType::String)
+        .map(parse_function)
+        .collect();
     functions.push(Arc::new(ScalarUDF::from(NullColumns::new())));
     functions.push(Arc::new(ScalarUDF::from(ContentPartition::new())));
     functions
@@ -33,7 +37,10 @@ pub(crate) fn parse(value: Expr, name: &str, target: ColumnType, dropped: Expr) 
 
 /// The names of the null columns of a row, joined by `, `; null when none is null.
 pub(crate) fn null_columns(columns: Vec<(Expr, &str)>) -> Expr {
-    let arguments = columns.into_iter().flat_map(|(value, name)| [value, lit(name)]).collect();
+    let arguments = columns
+        .into_iter()
+        .flat_map(|(value, name)| [value, lit(name)])
+        .collect();
     ScalarUDF::from(NullColumns::new()).call(arguments)
 }
 
@@ -75,12 +82,17 @@ impl ScalarUDFImpl for Parse {
         let name = text_of(&args.args[1])?;
         let arrays = ColumnarValue::values_to_arrays(&args.args)?;
         let text = arrow::compute::cast(&arrays[0], &DataType::Utf8)?;
-        let cell = Cells { text: text.as_string::<i32>(), dropped: &arrays[2], name: &name, target: self.target };
+        let cell = Cells {
+            text: text.as_string::<i32>(),
+            dropped: &arrays[2],
+            name: &name,
+            target: self.target,
+        };
         let array: ArrayRef = match self.target {
             ColumnType::String => Arc::clone(&text),
             ColumnType::Boolean => {
-                let values: Vec<Option<bool>> = cell.parse(schema::parse_boolean)?;
-                Arc::new(BooleanArray::from(values))
+                let values: BooleanArray = cell.parse(schema::parse_boolean).collect::<Result<_>>()?;
+                Arc::new(values)
             }
             ColumnType::Int => cell.parse_primitive::<Int32Type>(schema::parse_int)?,
             ColumnType::Long => cell.parse_primitive::<Int64Type>(schema::parse_long)?,
@@ -100,28 +112,23 @@ struct Cells<'a> {
 }
 
 impl Cells<'_> {
-    fn parse<T>(&self, parse: impl Fn(&str) -> Option<T>) -> Result<Vec<Option<T>>> {
-        (0..self.text.len())
-            .map(|i| {
-                if self.text.is_null(i) {
-                    return Ok(None);
-                }
-                let text = self.text.value(i);
-                let value = parse(text);
-                if value.is_none() && self.dropped.is_null(i) {
-                    return Err(bad_row(format!(
-                        "column \"{}\" holds \"{text}\", expected {}",
-                        self.name,
-                        self.target.name()
-                    )));
-                }
-                Ok(value)
-            })
-            .collect()
+    fn parse<T>(&self, parse: impl Fn(&str) -> Option<T>) -> impl Iterator<Item = Result<Option<T>>> {
+        self.text.iter().enumerate().map(move |(i, text)| {
+            let Some(text) = text else { return Ok(None) };
+            let value = parse(text);
+            if value.is_none() && self.dropped.is_null(i) {
+                return Err(bad_row(schema::refusal(self.name, text, self.target)));
+            }
+            Ok(value)
+        })
     }
 
-    fn parse_primitive<T: ArrowPrimitiveType>(&self, parse: impl Fn(&str) -> Option<T::Native>) -> Result<ArrayRef> {
-        Ok(Arc::new(PrimitiveArray::<T>::from_iter(self.parse(parse)?)))
+    fn parse_primitive<T: ArrowPrimitiveType>(
+        &self,
+        parse: impl Fn(&str) -> Option<T::Native>,
+    ) -> Result<ArrayRef> {
+        let values: PrimitiveArray<T> = self.parse(parse).collect::<Result<_>>()?;
+        Ok(Arc::new(values))
     }
 }
 
@@ -132,7 +139,9 @@ struct NullColumns {
 
 impl NullColumns {
     fn new() -> Self {
-        Self { signature: Signature::variadic_any(Volatility::Immutable) }
+        Self {
+            signature: Signature::variadic_any(Volatility::Immutable),
+        }
     }
 }
 
@@ -150,20 +159,30 @@ impl ScalarUDFImpl for NullColumns {
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        let names =
-            args.args.iter().skip(1).step_by(2).map(text_of).collect::<Result<Vec<_>>>()?;
+        let names = args
+            .args
+            .iter()
+            .skip(1)
+            .step_by(2)
+            .map(text_of)
+            .collect::<Result<Vec<_>>>()?;
         let values: Vec<ArrayRef> = args
             .args
             .iter()
             .step_by(2)
             .map(|value| value.to_array(args.number_rows))
             .collect::<Result<_>>()?;
+        if values.iter().all(|column| column.logical_null_count() == 0) {
+            return Ok(ColumnarValue::Scalar(ScalarValue::Utf8(None)));
+        }
+        let values: Vec<Option<NullBuffer>> = values.iter().map(|column| column.logical_nulls()).collect();
         let mut reasons = StringBuilder::new();
         for row in 0..args.number_rows {
             let null: Vec<&str> = values
                 .iter()
                 .zip(&names)
-                .filter_map(|(column, name)| column.is_null(row).then_some(name.as_str()))
+                .filter(|(nulls, _)| nulls.as_ref().is_some_and(|nulls| nulls.is_null(row)))
+                .map(|(_, name)| name.as_str())
                 .collect();
             reasons.append_option((!null.is_empty()).then(|| null.join(", ")));
         }
@@ -178,7 +197,9 @@ struct ContentPartition {
 
 impl ContentPartition {
     fn new() -> Self {
-        Self { signature: Signature::variadic_any(Volatility::Immutable) }
+        Self {
+            signature: Signature::variadic_any(Volatility::Immutable),
+        }
     }
 }
 
@@ -199,9 +220,14 @@ impl ScalarUDFImpl for ContentPartition {
         let ColumnarValue::Scalar(ScalarValue::UInt32(Some(count))) = &args.args[0] else {
             return exec_err!("content_partition: the count of partitions must be a literal");
         };
-        let columns: Vec<ArrayRef> =
-            args.args[1..].iter().map(|c| c.to_array(args.number_rows)).collect::<Result<_>>()?;
-        let fields = columns.iter().map(|c| SortField::new(c.data_type().clone())).collect();
+        let columns: Vec<ArrayRef> = args.args[1..]
+            .iter()
+            .map(|c| c.to_array(args.number_rows))
+            .collect::<Result<_>>()?;
+        let fields = columns
+            .iter()
+            .map(|c| SortField::new(c.data_type().clone()))
+            .collect();
         let rows = RowConverter::new(fields)?.convert_columns(&columns)?;
         let numbers: UInt32Array = rows
             .iter()

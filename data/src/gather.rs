@@ -4,19 +4,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use arrow::array::{Array, RecordBatch, StringArray, UInt32Array};
+use arrow::array::{Array, AsArray, RecordBatch, StringArray, UInt32Array};
 use arrow::compute::{concat_batches, take_record_batch};
 use arrow::datatypes::{Schema, SchemaRef, UInt32Type};
-use arrow::row::{RowConverter, Rows, SortField};
-use datafusion::arrow::array::AsArray;
 use datafusion::common::{Result, internal_err};
 use datafusion::execution::memory_pool::{MemoryConsumer, MemoryPool};
 use serde::{Deserialize, Serialize};
-use twox_hash::XxHash3_128;
 
 use crate::cache::{CachedPartition, PartitionCache};
 use crate::cache_exec::{Arrival, CacheSpec};
 use crate::clean::DROPPED_COLUMN;
+use crate::content::{columns_of, content_hash, encode, sorted_by_content};
 use crate::error::DataError;
 use crate::spec::SplitMethod;
 use crate::split::{Splitter, XorShiftRandom};
@@ -69,11 +67,20 @@ impl Gatherer {
         cache: Arc<PartitionCache>,
         pool: Arc<dyn MemoryPool>,
     ) -> crate::error::Result<Self> {
-        let index = |name: &str| input.index_of(name).map_err(|e| DataError::internal(e.to_string()));
+        let index = |name: &str| {
+            input
+                .index_of(name)
+                .map_err(|e| DataError::internal(e.to_string()))
+        };
         let (number_index, dropped_index) = (index(PARTITION_COLUMN)?, index(DROPPED_COLUMN)?);
-        let data: Vec<usize> =
-            (0..input.fields().len()).filter(|i| *i != number_index && *i != dropped_index).collect();
-        let schema = Arc::new(input.project(&data).map_err(|e| DataError::internal(e.to_string()))?);
+        let data: Vec<usize> = (0..input.fields().len())
+            .filter(|i| *i != number_index && *i != dropped_index)
+            .collect();
+        let schema = Arc::new(
+            input
+                .project(&data)
+                .map_err(|e| DataError::internal(e.to_string()))?,
+        );
         let columns: Vec<String> = schema.fields().iter().map(|f| f.name().clone()).collect();
         Ok(Self {
             dataset: spec.dataset.clone(),
@@ -93,24 +100,49 @@ impl Gatherer {
 
     /// Takes a batch, which may hold rows of several partitions.
     pub(crate) fn push(&mut self, batch: &RecordBatch) -> Result<()> {
-        let numbers = batch.column(self.number_index).as_primitive::<UInt32Type>().clone();
+        match self.arrival {
+            Arrival::InOrder => self.push_runs(batch),
+            Arrival::Shuffled => self.push_mixed(batch),
+        }
+    }
+
+    /// Rows of one partition follow each other.
+    fn push_runs(&mut self, batch: &RecordBatch) -> Result<()> {
+        let numbers = batch
+            .column(self.number_index)
+            .as_primitive::<UInt32Type>()
+            .clone();
         let mut start = 0;
         while start < batch.num_rows() {
             let number = numbers.value(start);
-            let run = numbers.values()[start..].iter().take_while(|n| **n == number).count();
-            if self.arrival == Arrival::InOrder {
-                self.close_all_but(number)?;
-                if self.closed.contains(&number) {
-                    return internal_err!("partition {number} came in two pieces");
-                }
+            let run = numbers.values()[start..]
+                .iter()
+                .take_while(|n| **n == number)
+                .count();
+            self.close_all_but(number)?;
+            if self.closed.contains(&number) {
+                return internal_err!("partition {number} came in two pieces");
             }
-            self.push_run(number, &batch.slice(start, run))?;
+            self.push_rows(number, &batch.slice(start, run))?;
             start += run;
         }
         Ok(())
     }
 
-    fn push_run(&mut self, number: u32, rows: &RecordBatch) -> Result<()> {
+    /// Each row may be of another partition.
+    fn push_mixed(&mut self, batch: &RecordBatch) -> Result<()> {
+        let mut rows_of: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
+        let numbers = batch.column(self.number_index).as_primitive::<UInt32Type>();
+        for (row, number) in numbers.values().iter().enumerate() {
+            rows_of.entry(*number).or_default().push(row as u32);
+        }
+        for (number, rows) in rows_of {
+            self.push_rows(number, &take_record_batch(batch, &UInt32Array::from(rows))?)?;
+        }
+        Ok(())
+    }
+
+    fn push_rows(&mut self, number: u32, rows: &RecordBatch) -> Result<()> {
         let open = self.open.entry(number).or_default();
         let first = open.rows_read;
         open.rows_read += rows.num_rows() as u64;
@@ -131,7 +163,8 @@ impl Gatherer {
                 }
             }
         }
-        open.kept.push(take_record_batch(&data, &UInt32Array::from(keep))?);
+        open.kept
+            .push(take_record_batch(&data, &UInt32Array::from(keep))?);
         Ok(())
     }
 
@@ -147,12 +180,16 @@ impl Gatherer {
         let mut rows = concat_batches(&self.schema, &open.kept)?;
         let mut ordinals = open.ordinals;
         if self.arrival == Arrival::Shuffled || self.splitter.method == SplitMethod::Spark {
-            rows = sorted_by_content(&rows)?;
+            rows = sorted_by_content(&rows, self.arrival)?;
             ordinals = (0..rows.num_rows() as u64).collect();
         }
-        let content_hash = format!("{:032x}", XxHash3_128::oneshot(&content_bytes(&encode(&rows, None)?)));
+        let content_hash = content_hash(&rows)?;
         let parts = self.split(number, &rows, &ordinals)?;
-        let mut partition = CachedPartition { schema: Arc::clone(&self.schema), parts, reservation: None };
+        let mut partition = CachedPartition {
+            schema: Arc::clone(&self.schema),
+            parts,
+            reservation: None,
+        };
         let reservation = MemoryConsumer::new("rookery partitions").register(&self.pool);
         reservation.try_grow(partition.memory_bytes())?;
         partition.reservation = Some(reservation);
@@ -160,7 +197,11 @@ impl Gatherer {
             partition: number,
             rows_read: open.rows_read,
             dropped: open.dropped,
-            parts: partition.parts.iter().map(|part| part.num_rows() as u64).collect(),
+            parts: partition
+                .parts
+                .iter()
+                .map(|part| part.num_rows() as u64)
+                .collect(),
             memory_bytes: partition.memory_bytes() as u64,
             content_hash,
         });
@@ -183,7 +224,7 @@ impl Gatherer {
                 }
             }
             SplitMethod::Key => {
-                let keys = encode(rows, Some(&self.splitter.key))?;
+                let keys = encode(columns_of(rows, &self.splitter.key)?)?;
                 for (row, key) in keys.iter().enumerate() {
                     put(row, Some(self.splitter.part_of_bytes(key.as_ref())));
                 }
@@ -196,7 +237,10 @@ impl Gatherer {
                 }
             }
         }
-        indices.into_iter().map(|rows_of| Ok(take_record_batch(rows, &UInt32Array::from(rows_of))?)).collect()
+        indices
+            .into_iter()
+            .map(|rows_of| Ok(take_record_batch(rows, &UInt32Array::from(rows_of))?))
+            .collect()
     }
 
     /// Closes what is open; returns the cache's owner and a report for each partition.
@@ -205,35 +249,4 @@ impl Gatherer {
         rest.into_iter().try_for_each(|number| self.close(number))?;
         Ok((self.cache.owner().to_string(), self.reports))
     }
-}
-
-/// Rows in ascending order of all columns, the first one first; nulls first, text by its UTF-8 bytes.
-fn sorted_by_content(rows: &RecordBatch) -> Result<RecordBatch> {
-    let encoded = encode(rows, None)?;
-    let mut order: Vec<u32> = (0..rows.num_rows() as u32).collect();
-    // Stable, though rows that compare equal are equal.
-    order.sort_by(|a, b| encoded.row(*a as usize).cmp(&encoded.row(*b as usize)));
-    Ok(take_record_batch(rows, &UInt32Array::from(order))?)
-}
-
-/// Rows as bytes that compare as the values do; of all columns or the named ones.
-fn encode(rows: &RecordBatch, names: Option<&[String]>) -> Result<Rows> {
-    let mut columns = Vec::new();
-    for (i, field) in rows.schema().fields().iter().enumerate() {
-        if names.is_none_or(|names| names.contains(field.name())) {
-            columns.push(Arc::clone(rows.column(i)));
-        }
-    }
-    let fields = columns.iter().map(|c| SortField::new(c.data_type().clone())).collect();
-    Ok(RowConverter::new(fields)?.convert_columns(&columns)?)
-}
-
-fn content_bytes(rows: &Rows) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(rows.size());
-    for row in rows {
-        let row = row.as_ref();
-        bytes.extend_from_slice(&(row.len() as u64).to_le_bytes());
-        bytes.extend_from_slice(row);
-    }
-    bytes
 }

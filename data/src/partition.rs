@@ -30,7 +30,10 @@ pub(crate) fn csv_parts(files: &[SourceFile], dialect: &CsvDialect, bytes: u64) 
         }
         let size = source_file.size;
         (0..size.div_ceil(bytes))
-            .map(|i| FilePart { file, range: Some((i * bytes, ((i + 1) * bytes).min(size))) })
+            .map(|i| FilePart {
+                file,
+                range: Some((i * bytes, ((i + 1) * bytes).min(size))),
+            })
             .collect()
     };
     files.iter().enumerate().flat_map(cut).collect()
@@ -46,7 +49,12 @@ pub(crate) fn parquet_parts(files: &[SourceFile], bytes: u64) -> Result<Vec<File
             parts.push(FilePart { file, range: None });
             continue;
         }
-        parts.extend(merge_groups(&groups, source_file.size, bytes).map(|range| FilePart { file, range: Some(range) }));
+        parts.extend(
+            merge_groups(&groups, source_file.size, bytes).map(|range| FilePart {
+                file,
+                range: Some(range),
+            }),
+        );
     }
     Ok(parts)
 }
@@ -86,11 +94,16 @@ pub(crate) fn parquet_footer(path: &Path) -> Result<ParquetFooter> {
         .filter(|group| group.num_columns() > 0)
         .map(|group| {
             let column = group.column(0);
-            let start = column.dictionary_page_offset().unwrap_or_else(|| column.data_page_offset());
+            let start = column
+                .dictionary_page_offset()
+                .unwrap_or_else(|| column.data_page_offset());
             (start.max(0) as u64, group.compressed_size().max(0) as u64)
         })
         .collect();
-    Ok(ParquetFooter { schema: Arc::clone(reader.schema()), row_groups })
+    Ok(ParquetFooter {
+        schema: Arc::clone(reader.schema()),
+        row_groups,
+    })
 }
 
 #[cfg(test)]

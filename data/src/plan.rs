@@ -7,23 +7,22 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
-use arrow::datatypes::DataType;
-use datafusion::common::{Column, ScalarValue};
-use datafusion::datasource::provider_as_source;
-use datafusion::functions::core::expr_fn::nullif;
+use datafusion::common::{ScalarValue, TableReference};
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, cast, lit};
 use datafusion::prelude::SessionContext;
 
 use crate::cache_exec::Arrival;
 use crate::clean::DROPPED_COLUMN;
+use crate::columns::{column, raw_columns, typed};
 use crate::error::{DataError, Result};
 use crate::functions;
+use crate::reproducible;
 use crate::rowwise;
 use crate::schema::ColumnType;
 use crate::source::Source;
-use crate::spec::{DataSpec, DropNulls, Format, SplitSpec};
+use crate::spec::{DataSpec, DropNulls, SplitSpec};
 use crate::split::{Splitter, unknown_column};
-use crate::table::{PARTITION_COLUMN, PartitionedTable};
+use crate::table::PARTITION_COLUMN;
 
 /// Sources, query, cleaning and split of a job, checked against the files.
 #[derive(Debug, Clone)]
@@ -65,7 +64,11 @@ impl IngestPlan {
         };
         if plan.sql.is_some() {
             let query = plan.query(&crate::engine::local_session()).await?;
-            plan.arrival = if rowwise::is_rowwise(&query)? { Arrival::InOrder } else { Arrival::Shuffled };
+            plan.arrival = if rowwise::is_rowwise(&query)? {
+                Arrival::InOrder
+            } else {
+                Arrival::Shuffled
+            };
             plan.columns = query_columns(&query)?;
         }
         let names = plan.column_names();
@@ -89,13 +92,23 @@ impl IngestPlan {
     /// How many partitions the cleaned rows are spread over, those without rows included.
     pub fn partition_count(&self) -> u32 {
         match self.arrival {
-            Arrival::InOrder => self.sources.iter().map(|s| s.parts.len() as u32).max().unwrap_or(0),
+            Arrival::InOrder => self
+                .sources
+                .iter()
+                .map(|s| s.parts.len() as u32)
+                .max()
+                .unwrap_or(0),
             Arrival::Shuffled => self.sql_partitions,
         }
     }
 
     pub(crate) fn arrival(&self) -> Arrival {
         self.arrival
+    }
+
+    /// Whether the rows come out of a query.
+    pub(crate) fn has_query(&self) -> bool {
+        self.sql.is_some()
     }
 
     /// Columns whose nulls drop a source's row; a query's rows are dropped after the query.
@@ -115,10 +128,24 @@ impl IngestPlan {
         let raw = raw_columns(source)?;
         let dropped = self.dropped();
         let with_reason = raw.project(
-            source.columns.iter().map(|(name, _)| column(name)).chain([column(PARTITION_COLUMN), dropped]),
+            source
+                .columns
+                .iter()
+                .map(|(name, _)| column(name))
+                .chain([column(PARTITION_COLUMN), dropped]),
         )?;
-        let casts = source.columns.iter().map(|(name, target)| typed(source, name, *target, column(DROPPED_COLUMN)));
-        Ok(with_reason.project(casts.chain([column(PARTITION_COLUMN), column(DROPPED_COLUMN)]))?.build()?)
+        let casts = source
+            .columns
+            .iter()
+            .map(|(name, target)| typed(source, name, *target, column(DROPPED_COLUMN)))
+            .collect::<Result<Vec<_>>>()?;
+        Ok(with_reason
+            .project(
+                casts
+                    .into_iter()
+                    .chain([column(PARTITION_COLUMN), column(DROPPED_COLUMN)]),
+            )?
+            .build()?)
     }
 
     async fn cleaned_query(&self, session: &SessionContext) -> Result<LogicalPlan> {
@@ -126,24 +153,40 @@ impl IngestPlan {
         let (query, number) = match self.arrival {
             Arrival::InOrder => (rowwise::carry(query, PARTITION_COLUMN)?, column(PARTITION_COLUMN)),
             Arrival::Shuffled => {
-                let values = self.columns.iter().map(|(name, target)| cast(column(name), target.arrow())).collect();
-                (query, functions::content_partition(values, self.sql_partitions).alias(PARTITION_COLUMN))
+                let values = self
+                    .columns
+                    .iter()
+                    .map(|(name, target)| cast(column(name), target.arrow()))
+                    .collect();
+                (
+                    query,
+                    functions::content_partition(values, self.sql_partitions).alias(PARTITION_COLUMN),
+                )
             }
         };
-        let values = self.columns.iter().map(|(name, target)| cast(column(name), target.arrow()).alias(name));
+        let values = self
+            .columns
+            .iter()
+            .map(|(name, target)| cast(column(name), target.arrow()).alias(name));
         let dropped = self.dropped();
-        Ok(LogicalPlanBuilder::from(query).project(values.chain([number, dropped]))?.build()?)
+        Ok(LogicalPlanBuilder::from(query)
+            .project(values.chain([number, dropped]))?
+            .build()?)
     }
 
     /// Plans the user's query over the typed sources.
     async fn query(&self, session: &SessionContext) -> Result<LogicalPlan> {
         for source in &self.sources {
-            let casts = source.columns.iter().map(|(name, target)| {
-                typed(source, name, *target, lit(ScalarValue::Utf8(None)))
-            });
+            let kept = lit(ScalarValue::Utf8(None));
+            let casts = source
+                .columns
+                .iter()
+                .map(|(name, target)| typed(source, name, *target, kept.clone()))
+                .collect::<Result<Vec<_>>>()?;
             let view = raw_columns(source)?.project(casts)?.build()?;
             let view = datafusion::datasource::view::ViewTable::new(view, None);
-            session.register_table(source.name.as_str(), Arc::new(view))?;
+            // A name given as text would be taken apart at dots and put in lower case.
+            session.register_table(TableReference::bare(source.name.as_str()), Arc::new(view))?;
         }
         let sql = self.sql.as_deref().unwrap_or_default();
         let plan = session
@@ -151,8 +194,8 @@ impl IngestPlan {
             .create_logical_plan(sql)
             .await
             .map_err(|e| DataError::from(e).at("data.sql"))?;
-        rowwise::check_reproducible(&plan)?;
-        Ok(plan)
+        reproducible::check(&plan)?;
+        reproducible::without_ties(plan)
     }
 
     /// `null a, b` where a column of `drop_nulls` is null, else null.
@@ -160,14 +203,19 @@ impl IngestPlan {
         if self.drop_nulls.is_empty() {
             return lit(ScalarValue::Utf8(None)).alias(DROPPED_COLUMN);
         }
-        let columns = self.drop_nulls.iter().map(|name| (column(name), name.as_str())).collect();
+        let columns = self
+            .drop_nulls
+            .iter()
+            .map(|name| (column(name), name.as_str()))
+            .collect();
         functions::null_columns(columns).alias(DROPPED_COLUMN)
     }
 }
 
 fn check(spec: &DataSpec) -> Result<()> {
     if spec.sources.0.is_empty() {
-        return Err(DataError::spec("data.sources names no source").hint("add [data.sources.NAME] with path = \"...\""));
+        return Err(DataError::spec("data.sources names no source")
+            .hint("add [data.sources.NAME] with path = \"...\""));
     }
     if spec.sql.is_none() && spec.sources.0.len() > 1 {
         return Err(DataError::spec(format!(
@@ -182,56 +230,31 @@ fn check(spec: &DataSpec) -> Result<()> {
     Ok(())
 }
 
-fn column(name: &str) -> Expr {
-    Expr::Column(Column::new_unqualified(name))
-}
-
-/// The declared columns of a source as they are in the files, with null tokens replaced, and `__partition`.
-fn raw_columns(source: &Arc<Source>) -> Result<LogicalPlanBuilder> {
-    let table = Arc::new(PartitionedTable::new(Arc::clone(source))?);
-    let scan = LogicalPlanBuilder::scan(source.name.as_str(), provider_as_source(table), None)?;
-    let raw = source.columns.iter().map(|(name, _)| {
-        let mut value = column(name);
-        if source.format == Format::Csv {
-            for token in &source.dialect.null_tokens {
-                value = nullif(value, lit(token.as_str()));
-            }
-        }
-        value.alias(name)
-    });
-    Ok(scan.project(raw.chain([column(PARTITION_COLUMN)]))?)
-}
-
-/// A raw column cast to its declared type.
-fn typed(source: &Source, name: &str, target: ColumnType, dropped: Expr) -> Expr {
-    let found = source.file_schema.field_with_name(name).map(|f| f.data_type().clone());
-    let is_text = found.is_ok_and(|t| ColumnType::of_arrow(&t) == Some(ColumnType::String));
-    let value = if is_text && target != ColumnType::String {
-        functions::parse(cast(column(name), DataType::Utf8), name, target, dropped)
-    } else {
-        cast(column(name), target.arrow())
-    };
-    value.alias(name)
-}
-
 /// Names and types of a query's columns.
 fn query_columns(query: &LogicalPlan) -> Result<Vec<(String, ColumnType)>> {
     let mut columns: Vec<(String, ColumnType)> = Vec::new();
     for field in query.schema().fields() {
         let name = field.name();
         if columns.iter().any(|(other, _)| other == name) {
-            return Err(DataError::spec(format!("the query returns two columns named \"{name}\""))
-                .at("data.sql")
-                .hint("give one of them another name with AS"));
+            return Err(
+                DataError::spec(format!("the query returns two columns named \"{name}\""))
+                    .at("data.sql")
+                    .hint("give one of them another name with AS"),
+            );
         }
         if name.starts_with("__") {
-            return Err(DataError::spec(format!("column \"{name}\": names that start with __ are reserved"))
-                .at("data.sql"));
+            return Err(DataError::spec(format!(
+                "column \"{name}\": names that start with __ are reserved"
+            ))
+            .at("data.sql"));
         }
         let Some(column_type) = ColumnType::of_arrow(field.data_type()) else {
-            return Err(DataError::spec(format!("column \"{name}\" has type {}, which can't be trained on", field.data_type()))
-                .at("data.sql")
-                .hint("cast it in the query: string, boolean, int, bigint, float and double can be kept"));
+            return Err(DataError::spec(format!(
+                "column \"{name}\" has type {}, which can't be trained on",
+                field.data_type()
+            ))
+            .at("data.sql")
+            .hint("cast it in the query: string, boolean, int, bigint, float and double can be kept"));
         };
         columns.push((name.clone(), column_type));
     }
@@ -253,9 +276,17 @@ impl fmt::Display for IngestPlan {
         if let Some(sql) = &self.sql {
             writeln!(f, "query ({:?}): {}", self.arrival, sql.trim())?;
         }
-        let columns: Vec<String> = self.columns.iter().map(|(name, t)| format!("{name} {}", t.name())).collect();
+        let columns: Vec<String> = self
+            .columns
+            .iter()
+            .map(|(name, t)| format!("{name} {}", t.name()))
+            .collect();
         writeln!(f, "columns: {}", columns.join(", "))?;
         writeln!(f, "drop nulls in: [{}]", self.drop_nulls.join(", "))?;
-        write!(f, "split: {:?} {:?} seed {}", self.split.method, self.split.weights, self.split.seed)
+        write!(
+            f,
+            "split: {:?} {:?} seed {}",
+            self.split.method, self.split.weights, self.split.seed
+        )
     }
 }

@@ -5,7 +5,7 @@ use datafusion::common::Column;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::logical_expr::{Expr, Filter, LogicalPlan, Projection, SubqueryAlias};
 
-use crate::error::{DataError, Result};
+use crate::error::Result;
 
 /// Whether every operator takes rows one by one.
 pub(crate) fn is_rowwise(plan: &LogicalPlan) -> Result<bool> {
@@ -20,7 +20,11 @@ pub(crate) fn is_rowwise(plan: &LogicalPlan) -> Result<bool> {
         );
         // A subquery in an expression becomes a join.
         rowwise &= known && !node.expressions().iter().any(holds_subquery);
-        Ok(if rowwise { TreeNodeRecursion::Continue } else { TreeNodeRecursion::Stop })
+        Ok(if rowwise {
+            TreeNodeRecursion::Continue
+        } else {
+            TreeNodeRecursion::Stop
+        })
     })?;
     Ok(rowwise)
 }
@@ -42,42 +46,28 @@ pub(crate) fn carry(plan: LogicalPlan, name: &str) -> Result<LogicalPlan> {
         Ok(match node {
             LogicalPlan::Projection(projection) => {
                 let mut expressions = projection.expr;
-                let there = expressions.iter().any(|e| matches!(e, Expr::Column(c) if c.name == name));
-                if !there && let Some(found) = projection.input.schema().iter().find(|(_, f)| f.name() == name) {
+                let there = expressions
+                    .iter()
+                    .any(|e| matches!(e, Expr::Column(c) if c.name == name));
+                if !there
+                    && let Some(found) = projection.input.schema().iter().find(|(_, f)| f.name() == name)
+                {
                     expressions.push(Expr::Column(Column::from(found)));
                 }
-                Transformed::yes(LogicalPlan::Projection(Projection::try_new(expressions, projection.input)?))
+                Transformed::yes(LogicalPlan::Projection(Projection::try_new(
+                    expressions,
+                    projection.input,
+                )?))
             }
-            LogicalPlan::Filter(filter) => {
-                Transformed::yes(LogicalPlan::Filter(Filter::try_new(filter.predicate, filter.input)?))
-            }
-            LogicalPlan::SubqueryAlias(alias) => {
-                Transformed::yes(LogicalPlan::SubqueryAlias(SubqueryAlias::try_new(alias.input, alias.alias)?))
-            }
+            LogicalPlan::Filter(filter) => Transformed::yes(LogicalPlan::Filter(Filter::try_new(
+                filter.predicate,
+                filter.input,
+            )?)),
+            LogicalPlan::SubqueryAlias(alias) => Transformed::yes(LogicalPlan::SubqueryAlias(
+                SubqueryAlias::try_new(alias.input, alias.alias)?,
+            )),
             other => Transformed::no(other),
         })
     })?;
     Ok(carried.data)
-}
-
-/// Refuses queries whose rows could differ from one execution to the next.
-pub(crate) fn check_reproducible(plan: &LogicalPlan) -> Result<()> {
-    let mut problem = None;
-    plan.apply_with_subqueries(|node| {
-        if let Some(volatile) = node.expressions().iter().find(|e| e.is_volatile()) {
-            problem = Some(format!("{volatile} gives other values each time"));
-        }
-        if let LogicalPlan::Limit(limit) = node
-            && !matches!(limit.input.as_ref(), LogicalPlan::Sort(_))
-        {
-            problem = Some("LIMIT without ORDER BY takes other rows each time".to_string());
-        }
-        Ok(if problem.is_none() { TreeNodeRecursion::Continue } else { TreeNodeRecursion::Stop })
-    })?;
-    match problem {
-        Some(problem) => Err(DataError::spec(problem)
-            .at("data.sql")
-            .hint("a dataset must be the same on every worker; use [split] to sample, ORDER BY to fix an order")),
-        None => Ok(()),
-    }
 }

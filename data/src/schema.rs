@@ -30,8 +30,14 @@ pub enum ColumnType {
 
 impl ColumnType {
     /// Every type, in the order of the documentation.
-    pub const ALL: [Self; 6] =
-        [Self::String, Self::Boolean, Self::Int, Self::Long, Self::Float, Self::Double];
+    pub const ALL: [Self; 6] = [
+        Self::String,
+        Self::Boolean,
+        Self::Int,
+        Self::Long,
+        Self::Float,
+        Self::Double,
+    ];
 
     /// The name used in job files and messages.
     pub fn name(self) -> &'static str {
@@ -63,7 +69,9 @@ impl ColumnType {
             DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => Self::String,
             DataType::Dictionary(_, value) => return Self::of_arrow(value),
             DataType::Boolean => Self::Boolean,
-            DataType::Int8 | DataType::Int16 | DataType::Int32 | DataType::UInt8 | DataType::UInt16 => Self::Int,
+            DataType::Int8 | DataType::Int16 | DataType::Int32 | DataType::UInt8 | DataType::UInt16 => {
+                Self::Int
+            }
             DataType::Int64 | DataType::UInt32 => Self::Long,
             DataType::Float16 | DataType::Float32 => Self::Float,
             DataType::Float64 | DataType::Decimal128(..) => Self::Double,
@@ -84,12 +92,24 @@ impl ColumnType {
     }
 }
 
+/// What is wrong with a value that its column's type does not accept.
+pub(crate) fn refusal(column: &str, value: &str, target: ColumnType) -> String {
+    format!(
+        "column \"{column}\" holds \"{value}\", expected {}",
+        target.name()
+    )
+}
+
 /// Spark's string to boolean: `t true y yes 1` and `f false n no 0` in any case, white space trimmed.
 pub fn parse_boolean(text: &str) -> Option<bool> {
-    match text.trim().to_ascii_lowercase().as_str() {
-        "t" | "true" | "y" | "yes" | "1" => Some(true),
-        "f" | "false" | "n" | "no" | "0" => Some(false),
-        _ => None,
+    let text = text.trim();
+    let is_one_of = |words: [&str; 5]| words.iter().any(|word| text.eq_ignore_ascii_case(word));
+    if is_one_of(["t", "true", "y", "yes", "1"]) {
+        Some(true)
+    } else if is_one_of(["f", "false", "n", "no", "0"]) {
+        Some(false)
+    } else {
+        None
     }
 }
 

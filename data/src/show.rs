@@ -7,6 +7,7 @@ use arrow::array::{RecordBatch, UInt32Array};
 use arrow::compute::{concat_batches, take_record_batch};
 
 use crate::cache::PartitionCache;
+use crate::cache_exec::Arrival;
 use crate::clean::CleaningReport;
 use crate::dataset::Dataset;
 use crate::engine::Engine;
@@ -30,7 +31,12 @@ pub async fn head(plan: &IngestPlan, count: usize, deadline: Duration) -> Result
     let shown = match read(&first, deadline, |_, rows| (0..rows as u32).collect()).await {
         Ok(shown) if shown.rows.num_rows() >= count || plan.partition_count() <= 1 => shown,
         // Too few rows in the first partition, or none at all.
-        _ => read(&unsplit(plan, None), deadline, |_, rows| (0..rows as u32).collect()).await?,
+        _ => {
+            read(&unsplit(plan, None), deadline, |_, rows| {
+                (0..rows as u32).collect()
+            })
+            .await?
+        }
     };
     let rows = shown.rows.slice(0, count.min(shown.rows.num_rows()));
     Ok(Shown { rows, ..shown })
@@ -43,11 +49,15 @@ pub async fn head(plan: &IngestPlan, count: usize, deadline: Duration) -> Result
 /// A fraction outside [0, 1], and what [`Dataset::materialize`] refuses.
 pub async fn sample(plan: &IngestPlan, fraction: f64, seed: i64, deadline: Duration) -> Result<Shown> {
     if !(0.0..=1.0).contains(&fraction) {
-        return Err(DataError::spec(format!("a fraction of {fraction}, expected a number from 0 to 1")));
+        return Err(DataError::spec(format!(
+            "a fraction of {fraction}, expected a number from 0 to 1"
+        )));
     }
     read(&unsplit(plan, None), deadline, |partition, rows| {
         let mut random = XorShiftRandom::new(seed.wrapping_add(i64::from(partition)));
-        (0..rows as u32).filter(|_| random.next_double() < fraction).collect()
+        (0..rows as u32)
+            .filter(|_| random.next_double() < fraction)
+            .collect()
     })
     .await
 }
@@ -55,8 +65,14 @@ pub async fn sample(plan: &IngestPlan, fraction: f64, seed: i64, deadline: Durat
 /// The plan with every row in part 0, in file order; over the first partitions only, if rows keep them.
 fn unsplit(plan: &IngestPlan, partitions: Option<usize>) -> IngestPlan {
     let mut plan = plan.clone();
-    plan.split = SplitSpec { method: SplitMethod::Row, weights: vec![1.0, 0.0], seed: 0, key: Vec::new() };
-    if let (Some(count), [source]) = (partitions, plan.sources.as_mut_slice()) {
+    plan.split = SplitSpec {
+        method: SplitMethod::Row,
+        weights: vec![1.0, 0.0],
+        seed: 0,
+        key: Vec::new(),
+    };
+    let in_order = plan.arrival() == Arrival::InOrder;
+    if let (Some(count), [source]) = (partitions.filter(|_| in_order), plan.sources.as_mut_slice()) {
         let mut fewer = source.as_ref().clone();
         fewer.parts.truncate(count);
         *source = Arc::new(fewer);
@@ -72,11 +88,19 @@ async fn read(
 ) -> Result<Shown> {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let cache = PartitionCache::new("local");
-    let dataset = Dataset::materialize(&Engine::local(Arc::clone(&cache), threads), plan, "shown", deadline).await?;
+    let dataset = Dataset::materialize(
+        &Engine::local(Arc::clone(&cache), threads),
+        plan,
+        "shown",
+        deadline,
+    )
+    .await?;
     let mut chosen = Vec::new();
     let mut schema = None;
     for partition in &dataset.partitions {
-        let Some(cached) = cache.get(&dataset.id, partition.number) else { continue };
+        let Some(cached) = cache.get(&dataset.id, partition.number) else {
+            continue;
+        };
         let rows = &cached.parts[0];
         let taken = UInt32Array::from(choose(partition.number, rows.num_rows()));
         chosen.push(take_record_batch(rows, &taken).map_err(|e| DataError::internal(e.to_string()))?);
@@ -84,7 +108,10 @@ async fn read(
     }
     let schema = schema.ok_or_else(|| DataError::internal("a dataset without partitions"))?;
     let rows = concat_batches(&schema, &chosen).map_err(|e| DataError::internal(e.to_string()))?;
-    Ok(Shown { rows, cleaning: dataset.cleaning })
+    Ok(Shown {
+        rows,
+        cleaning: dataset.cleaning,
+    })
 }
 
 /// Rows as a text table with a header.

@@ -4,13 +4,18 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use arrow::compute::can_cast_types;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
 use crate::csv_dialect::CsvDialect;
 use crate::error::{DataError, Result};
+use crate::files::{find_files, format_of};
 use crate::partition::{self, FilePart};
 use crate::schema::ColumnType;
 use crate::spec::{Compression, Format, SourceSpec};
+
+/// Most partitions a source may have: each is a row in the driver's tables and a file range in the plan.
+const PARTITIONS_MAX: usize = 100_000;
 
 /// A source whose files exist and fit together.
 #[derive(Debug, Clone)]
@@ -54,6 +59,11 @@ impl Source {
         let dialect = CsvDialect::of(spec, &files)?;
         let file_schema = match format {
             Format::Csv => csv_schema(spec, &files, &dialect)?,
+            Format::Parquet if dialect.compression != Compression::None => {
+                return Err(DataError::spec("a compressed Parquet file can't be read")
+                    .at(format!("data.sources.{name}"))
+                    .hint("Parquet is compressed inside; compression is for CSV"));
+            }
             Format::Parquet => parquet_schema(&files)?,
         };
         check_reserved(name, &file_schema)?;
@@ -62,64 +72,23 @@ impl Source {
             Format::Csv => partition::csv_parts(&files, &dialect, partition_bytes),
             Format::Parquet => partition::parquet_parts(&files, partition_bytes)?,
         };
-        Ok(Self { name: name.to_string(), format, files, file_schema, columns, dialect, parts })
-    }
-}
-
-fn find_files(name: &str, spec: &SourceSpec, base_dir: &Path) -> Result<Vec<SourceFile>> {
-    let place = format!("data.sources.{name}.path");
-    if let Some((scheme, _)) = spec.path.split_once("://")
-        && scheme != "file"
-    {
-        return Err(DataError::spec(format!("scheme \"{scheme}\" is not supported, expected a local path or glob"))
-            .at(place));
-    }
-    let pattern = base_dir.join(spec.path.trim_start_matches("file://"));
-    let text = pattern.to_string_lossy().into_owned();
-    let mut paths: Vec<PathBuf> = if pattern.is_file() {
-        vec![pattern.clone()]
-    } else {
-        glob::glob(&text)
-            .map_err(|e| DataError::spec(format!("\"{text}\" is not a glob: {e}")).at(place.clone()))?
-            .filter_map(|path| path.ok().filter(|p| p.is_file()))
-            .collect()
-    };
-    if paths.is_empty() {
-        let what = if pattern.is_dir() { "is a folder" } else { "matches no file" };
-        return Err(DataError::spec(format!("\"{text}\" {what}"))
-            .at(place)
-            .hint("relative paths start at the job file's folder; a folder's files are named by a glob such as \"parts/*.csv\""));
-    }
-    paths.sort();
-    paths.into_iter().map(source_file).collect()
-}
-
-fn source_file(path: PathBuf) -> Result<SourceFile> {
-    let open = |path: &Path| -> std::io::Result<(PathBuf, u64)> {
-        Ok((path.canonicalize()?, std::fs::File::open(path)?.metadata()?.len()))
-    };
-    let (absolute, size) = open(&path)
-        .map_err(|e| DataError::spec(format!("can't be read: {e}")).at(path.display().to_string()))?;
-    if size == 0 {
-        return Err(DataError::data("the file is empty, expected at least a header")
-            .at(path.display().to_string())
-            .hint("leave the file out of the glob, or write it with a header"));
-    }
-    Ok(SourceFile { path: absolute, size })
-}
-
-fn format_of(name: &str, spec: &SourceSpec, files: &[SourceFile]) -> Result<Format> {
-    if let Some(format) = spec.format {
-        return Ok(format);
-    }
-    let file = files[0].path.to_string_lossy().to_ascii_lowercase();
-    let file = file.trim_end_matches(".gz").trim_end_matches(".zst");
-    match file.rsplit('.').next() {
-        Some("csv" | "tsv" | "txt") => Ok(Format::Csv),
-        Some("parquet") => Ok(Format::Parquet),
-        _ => Err(DataError::spec(format!("can't tell the format of {file} from its ending"))
+        if parts.len() > PARTITIONS_MAX {
+            return Err(DataError::spec(format!(
+                "{} partitions of {partition_bytes} bytes, expected at most {PARTITIONS_MAX}",
+                parts.len()
+            ))
             .at(format!("data.sources.{name}"))
-            .hint("add format = \"csv\" or format = \"parquet\"")),
+            .hint("give data.partition_bytes a larger value"));
+        }
+        Ok(Self {
+            name: name.to_string(),
+            format,
+            files,
+            file_schema,
+            columns,
+            dialect,
+            parts,
+        })
     }
 }
 
@@ -143,8 +112,10 @@ fn csv_schema(spec: &SourceSpec, files: &[SourceFile], dialect: &CsvDialect) -> 
         (false, None) => (0..first.len()).map(|i| format!("_c{i}")).collect(),
     };
     if let Some(twice) = (1..names.len()).find(|i| names[..*i].contains(&names[*i])) {
-        return Err(DataError::data(format!("column \"{}\" is in the header twice", names[twice]))
-            .at(format!("{}:1", files[0].path.display())));
+        return Err(
+            DataError::data(format!("column \"{}\" is in the header twice", names[twice]))
+                .at(format!("{}:1", files[0].path.display())),
+        );
     }
     if dialect.header {
         for file in &files[1..] {
@@ -161,17 +132,20 @@ fn csv_schema(spec: &SourceSpec, files: &[SourceFile], dialect: &CsvDialect) -> 
             }
         }
     }
-    let fields: Vec<Field> = names.into_iter().map(|n| Field::new(n, DataType::Utf8, true)).collect();
+    let fields: Vec<Field> = names
+        .into_iter()
+        .map(|n| Field::new(n, DataType::Utf8, true))
+        .collect();
     Ok(Arc::new(Schema::new(fields)))
 }
 
 fn parquet_schema(files: &[SourceFile]) -> Result<SchemaRef> {
     let mut first: Option<SchemaRef> = None;
     for file in files {
-        let schema = partition::parquet_footer(&file.path)?.schema;
+        let schema = columns_only(&partition::parquet_footer(&file.path)?.schema);
         match &first {
             None => first = Some(schema),
-            Some(expected) if expected.fields() == schema.fields() => {}
+            Some(expected) if *expected == schema => {}
             Some(expected) => {
                 return Err(DataError::data(format!(
                     "the columns are [{}], expected [{}] as in {}",
@@ -186,9 +160,23 @@ fn parquet_schema(files: &[SourceFile]) -> Result<SchemaRef> {
     first.ok_or_else(|| DataError::internal("a source without files"))
 }
 
+/// Names and types: nulls may be anywhere, and what writers leave in the metadata says nothing about rows.
+fn columns_only(schema: &Schema) -> SchemaRef {
+    Arc::new(Schema::new(
+        schema
+            .fields()
+            .iter()
+            .map(|f| Field::new(f.name(), f.data_type().clone(), true))
+            .collect::<Vec<_>>(),
+    ))
+}
+
 fn describe(schema: &Schema) -> String {
-    let fields: Vec<String> =
-        schema.fields().iter().map(|f| format!("{} {}", f.name(), f.data_type())).collect();
+    let fields: Vec<String> = schema
+        .fields()
+        .iter()
+        .map(|f| format!("{} {}", f.name(), f.data_type()))
+        .collect();
     fields.join(", ")
 }
 
@@ -226,18 +214,30 @@ fn declared_columns(name: &str, spec: &SourceSpec, schema: &Schema) -> Result<Ve
         return Err(DataError::spec("no columns are declared").at(format!("data.sources.{name}.columns")));
     }
     match columns.0.iter().find(|(column, _)| !there.contains(column)) {
-        Some((column, _)) => {
-            Err(crate::split::unknown_column(&format!("data.sources.{name}.columns"), column, &there))
+        Some((column, _)) => Err(crate::split::unknown_column(
+            &format!("data.sources.{name}.columns"),
+            column,
+            &there,
+        )),
+        None => {
+            columns
+                .0
+                .iter()
+                .try_for_each(|(column, target)| check_cast(name, column, *target, schema))?;
+            Ok(columns.0.clone())
         }
-        None => Ok(columns.0.clone()),
     }
 }
 
-/// The compression of a file by its ending.
-pub(crate) fn compression_of(path: &Path) -> Compression {
-    match path.extension().and_then(|e| e.to_str()) {
-        Some("gz") => Compression::Gzip,
-        Some("zst") => Compression::Zstd,
-        _ => Compression::None,
+/// Refuses a declared type to which the file's own type has no cast.
+fn check_cast(name: &str, column: &str, target: ColumnType, schema: &Schema) -> Result<()> {
+    match schema.field_with_name(column) {
+        Ok(field) if !can_cast_types(field.data_type(), &target.arrow()) => Err(DataError::spec(format!(
+            "column \"{column}\" has type {}, which can't be cast to {}",
+            field.data_type(),
+            target.name()
+        ))
+        .at(format!("data.sources.{name}.columns"))),
+        _ => Ok(()),
     }
 }

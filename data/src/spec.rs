@@ -192,7 +192,9 @@ impl<'de> Deserialize<'de> for ByteSize {
                 f.write_str("a size in bytes, such as 8388608 or \"8 MiB\"")
             }
             fn visit_i64<E: de::Error>(self, v: i64) -> Result<ByteSize, E> {
-                u64::try_from(v).map(ByteSize).map_err(|_| E::invalid_value(de::Unexpected::Signed(v), &self))
+                u64::try_from(v)
+                    .map(ByteSize)
+                    .map_err(|_| E::invalid_value(de::Unexpected::Signed(v), &self))
             }
             fn visit_u64<E: de::Error>(self, v: u64) -> Result<ByteSize, E> {
                 Ok(ByteSize(v))
@@ -220,7 +222,10 @@ impl<'de> Deserialize<'de> for AsciiChar {
         let text = String::deserialize(deserializer)?;
         match text.as_bytes() {
             [byte] if byte.is_ascii() => Ok(Self(*byte)),
-            _ => Err(de::Error::invalid_value(de::Unexpected::Str(&text), &"one ASCII character, such as \";\"")),
+            _ => Err(de::Error::invalid_value(
+                de::Unexpected::Str(&text),
+                &"one ASCII character, such as \";\"",
+            )),
         }
     }
 }
@@ -261,7 +266,12 @@ mod tests {
 
     #[test]
     fn sizes_are_read_with_units() {
-        for (text, bytes) in [("8 MiB", 8 << 20), ("500kB", 500_000), ("12", 12), ("1 GiB", 1 << 30)] {
+        for (text, bytes) in [
+            ("8 MiB", 8 << 20),
+            ("500kB", 500_000),
+            ("12", 12),
+            ("1 GiB", 1 << 30),
+        ] {
             assert_eq!(ByteSize::parse(text), Some(ByteSize(bytes)), "{text}");
         }
         for text in ["", "MiB", "8 parsecs", "-1", "99999999999 GiB"] {

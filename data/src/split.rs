@@ -38,14 +38,20 @@ impl Splitter {
             .hint("weights = [0.7, 0.3] trains on 70 % of the rows and tests on 30 %"));
         }
         if let Some(bad) = weights.iter().find(|w| !w.is_finite() || **w < 0.0) {
-            return Err(DataError::spec(format!("split.weights holds {bad}, expected numbers of at least 0")));
+            return Err(DataError::spec(format!(
+                "split.weights holds {bad}, expected numbers of at least 0"
+            )));
         }
         let sum: f64 = weights.iter().sum();
         if sum <= 0.0 {
-            return Err(DataError::spec("split.weights sums to 0, expected a positive sum"));
+            return Err(DataError::spec(
+                "split.weights sums to 0, expected a positive sum",
+            ));
         }
         if weights[0] == 0.0 {
-            return Err(DataError::spec("split.weights[0] is 0: no row would be left to train on"));
+            return Err(DataError::spec(
+                "split.weights[0] is 0: no row would be left to train on",
+            ));
         }
         check_key(spec, columns)?;
         // Spark cumulates the normalised weights from the left.
@@ -56,7 +62,12 @@ impl Splitter {
                 Some(*bound)
             })
             .collect();
-        Ok(Self { method: spec.method, seed: spec.seed, key: spec.key.clone(), bounds })
+        Ok(Self {
+            method: spec.method,
+            seed: spec.seed,
+            key: spec.key.clone(),
+            bounds,
+        })
     }
 
     /// How many parts there are.
@@ -89,12 +100,16 @@ fn check_key(spec: &SplitSpec, columns: &[String]) -> Result<()> {
     if spec.method != SplitMethod::Key {
         return match spec.key.is_empty() {
             true => Ok(()),
-            false => Err(DataError::spec("split.key is given, but split.method is not \"key\"")
-                .hint("add method = \"key\" under [split]")),
+            false => Err(
+                DataError::spec("split.key is given, but split.method is not \"key\"")
+                    .hint("add method = \"key\" under [split]"),
+            ),
         };
     }
     if spec.key.is_empty() {
-        return Err(DataError::spec("split.method = \"key\" needs split.key, a list of columns"));
+        return Err(DataError::spec(
+            "split.method = \"key\" needs split.key, a list of columns",
+        ));
     }
     match spec.key.iter().find(|name| !columns.contains(name)) {
         Some(name) => Err(unknown_column("split.key", name, columns)),
@@ -122,7 +137,9 @@ impl XorShiftRandom {
         let bytes = seed.to_be_bytes();
         let low = murmur3(&bytes, ARRAY_SEED);
         let high = murmur3(&bytes, low);
-        Self { state: (u64::from(high) << 32) | u64::from(low) }
+        Self {
+            state: (u64::from(high) << 32) | u64::from(low),
+        }
     }
 
     fn next(&mut self, bits: u32) -> u64 {
@@ -144,8 +161,14 @@ fn murmur3(bytes: &[u8; 8], seed: u32) -> u32 {
     let mut hash = seed;
     for word in bytes.chunks_exact(4) {
         let word = u32::from_le_bytes([word[0], word[1], word[2], word[3]]);
-        let mixed = word.wrapping_mul(0xcc9e_2d51).rotate_left(15).wrapping_mul(0x1b87_3593);
-        hash = (hash ^ mixed).rotate_left(13).wrapping_mul(5).wrapping_add(0xe654_6b64);
+        let mixed = word
+            .wrapping_mul(0xcc9e_2d51)
+            .rotate_left(15)
+            .wrapping_mul(0x1b87_3593);
+        hash = (hash ^ mixed)
+            .rotate_left(13)
+            .wrapping_mul(5)
+            .wrapping_add(0xe654_6b64);
     }
     hash ^= bytes.len() as u32;
     hash = (hash ^ (hash >> 16)).wrapping_mul(0x85eb_ca6b);
@@ -160,8 +183,17 @@ mod tests {
     use super::*;
 
     fn splitter(method: SplitMethod, weights: &[f64], seed: i64) -> Splitter {
-        let key = if method == SplitMethod::Key { vec!["k".to_string()] } else { vec![] };
-        let spec = SplitSpec { method, weights: weights.to_vec(), seed, key };
+        let key = if method == SplitMethod::Key {
+            vec!["k".to_string()]
+        } else {
+            vec![]
+        };
+        let spec = SplitSpec {
+            method,
+            weights: weights.to_vec(),
+            seed,
+            key,
+        };
         Splitter::new(&spec, &["k".to_string()]).unwrap()
     }
 
@@ -181,13 +213,27 @@ mod tests {
     #[test]
     fn bad_weights_are_refused_with_their_value() {
         let message = |weights: &[f64]| {
-            let spec = SplitSpec { method: SplitMethod::Row, weights: weights.to_vec(), seed: 0, key: vec![] };
+            let spec = SplitSpec {
+                method: SplitMethod::Row,
+                weights: weights.to_vec(),
+                seed: 0,
+                key: vec![],
+            };
             Splitter::new(&spec, &[]).map_err(|e| e.message).unwrap_err()
         };
-        assert_eq!(message(&[0.7, -0.3]), "split.weights holds -0.3, expected numbers of at least 0");
-        assert_eq!(message(&[0.7, f64::NAN]), "split.weights holds NaN, expected numbers of at least 0");
+        assert_eq!(
+            message(&[0.7, -0.3]),
+            "split.weights holds -0.3, expected numbers of at least 0"
+        );
+        assert_eq!(
+            message(&[0.7, f64::NAN]),
+            "split.weights holds NaN, expected numbers of at least 0"
+        );
         assert_eq!(message(&[1.0]), "split.weights has 1 values, expected 2 to 16");
-        assert_eq!(message(&[0.0, 0.0]), "split.weights sums to 0, expected a positive sum");
+        assert_eq!(
+            message(&[0.0, 0.0]),
+            "split.weights sums to 0, expected a positive sum"
+        );
     }
 
     #[test]
@@ -199,7 +245,10 @@ mod tests {
             key: vec!["who".to_string()],
         };
         let error = Splitter::new(&spec, &["k".to_string()]).unwrap_err();
-        assert_eq!(error.message, "split.key names column \"who\", which is not there");
+        assert_eq!(
+            error.message,
+            "split.key names column \"who\", which is not there"
+        );
         assert_eq!(error.hint.as_deref(), Some("columns: k"));
     }
 

@@ -48,7 +48,11 @@ impl PartitionedTable {
             .enumerate()
             .map(|(number, part)| partitioned_file(&source, number as u32, part.file, part.range))
             .collect::<crate::error::Result<_>>()?;
-        Ok(Self { source, files, pinned: true })
+        Ok(Self {
+            source,
+            files,
+            pinned: true,
+        })
     }
 
     #[cfg(test)]
@@ -59,7 +63,9 @@ impl PartitionedTable {
 
     fn table_schema(&self) -> TableSchema {
         let number = Arc::new(Field::new(PARTITION_COLUMN, DataType::UInt32, false));
-        TableSchema::builder(Arc::clone(&self.source.file_schema)).with_table_partition_cols(vec![number]).build()
+        TableSchema::builder(Arc::clone(&self.source.file_schema))
+            .with_table_partition_cols(vec![number])
+            .build()
     }
 
     fn file_source(&self, session: &dyn Session) -> Arc<dyn FileSource> {
@@ -79,7 +85,10 @@ impl PartitionedTable {
             }
             Format::Parquet => {
                 let global = session.config_options().execution.parquet.clone();
-                let options = TableParquetOptions { global, ..Default::default() };
+                let options = TableParquetOptions {
+                    global,
+                    ..Default::default()
+                };
                 Arc::new(ParquetSource::new(self.table_schema()).with_table_parquet_options(options))
             }
         }
@@ -126,13 +135,14 @@ impl TableProvider for PartitionedTable {
         // One group would leave a plan without a network boundary, which runs in the driver.
         let groups = session.config().target_partitions().max(2);
         let pin = self.pinned.then_some(Partitioning::UnknownPartitioning(groups));
-        let config = FileScanConfigBuilder::new(ObjectStoreUrl::local_filesystem(), self.file_source(session))
-            .with_file_groups(deal(&self.files, 1, groups).remove(0))
-            .with_output_partitioning(pin)
-            .with_projection_indices(projection.cloned())?
-            .with_limit(limit)
-            .with_file_compression_type(CompressedScanExec::engine_type(self.source.dialect.compression))
-            .build();
+        let config =
+            FileScanConfigBuilder::new(ObjectStoreUrl::local_filesystem(), self.file_source(session))
+                .with_file_groups(deal(&self.files, 1, groups).remove(0))
+                .with_output_partitioning(pin)
+                .with_projection_indices(projection.cloned())?
+                .with_limit(limit)
+                .with_file_compression_type(CompressedScanExec::engine_type(self.source.dialect.compression))
+                .build();
         let scan: Arc<dyn ExecutionPlan> = DataSourceExec::from_data_source(config);
         Ok(match self.source.dialect.compression {
             Compression::None => scan,
@@ -148,13 +158,23 @@ pub(crate) fn deal(pieces: &[PartitionedFile], tasks: usize, groups: usize) -> V
     for (i, piece) in pieces.iter().enumerate() {
         dealt[i % tasks][(i / tasks) % groups].push(piece.clone());
     }
-    dealt.into_iter().map(|task| task.into_iter().map(FileGroup::new).collect()).collect()
+    dealt
+        .into_iter()
+        .map(|task| task.into_iter().map(FileGroup::new).collect())
+        .collect()
 }
 
 /// The scan's configuration, if `plan` scans a [`PartitionedTable`].
 pub(crate) fn partitioned_scan(plan: &Arc<dyn ExecutionPlan>) -> Option<&FileScanConfig> {
-    let config = plan.downcast_ref::<DataSourceExec>()?.data_source().downcast_ref::<FileScanConfig>()?;
-    config.table_partition_cols().last().is_some_and(|f| f.name() == PARTITION_COLUMN).then_some(config)
+    let config = plan
+        .downcast_ref::<DataSourceExec>()?
+        .data_source()
+        .downcast_ref::<FileScanConfig>()?;
+    config
+        .table_partition_cols()
+        .last()
+        .is_some_and(|f| f.name() == PARTITION_COLUMN)
+        .then_some(config)
 }
 
 /// The partition number of a piece.
@@ -162,5 +182,97 @@ pub(crate) fn partition_number(piece: &PartitionedFile) -> Option<u32> {
     match piece.partition_values.last() {
         Some(ScalarValue::UInt32(Some(number))) => Some(*number),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use datafusion::datasource::provider_as_source;
+    use datafusion::execution::SessionStateBuilder;
+    use datafusion::logical_expr::{LogicalPlanBuilder, col, lit};
+    use datafusion::prelude::{SessionConfig, SessionContext};
+
+    use super::*;
+    use crate::cache::PartitionCache;
+    use crate::cache_exec::{Arrival, CacheSpec};
+    use crate::cache_node::{CacheNode, CacheQueryPlanner};
+    use crate::clean::DROPPED_COLUMN;
+    use crate::spec::SplitSpec;
+
+    /// Three partitions of about forty rows.
+    fn table(folder: &tempfile::TempDir) -> PartitionedTable {
+        let text = (0..120).fold("id\n".to_string(), |text, id| text + &format!("{}\n", 1000 + id));
+        std::fs::write(folder.path().join("t.csv"), text).unwrap();
+        let spec = serde_json::from_str(r#"{"path": "t.csv"}"#).unwrap();
+        PartitionedTable::new(Arc::new(Source::open("t", &spec, folder.path(), 200).unwrap())).unwrap()
+    }
+
+    /// Caches the table's rows under DataFusion's own settings, which cut files as small as these.
+    async fn cache(table: PartitionedTable) -> Result<usize> {
+        let cache = PartitionCache::new("here");
+        let config = SessionConfig::new()
+            .with_target_partitions(8)
+            .with_repartition_file_min_size(1)
+            .with_extension(Arc::clone(&cache));
+        let state = SessionStateBuilder::new()
+            .with_config(config)
+            .with_default_features()
+            .with_query_planner(Arc::new(CacheQueryPlanner))
+            .build();
+        let scan = LogicalPlanBuilder::scan("t", provider_as_source(Arc::new(table)), None)?
+            .filter(col("id").not_eq(lit("1001")))?
+            .project([
+                col("id"),
+                col(PARTITION_COLUMN),
+                lit(ScalarValue::Utf8(None)).alias(DROPPED_COLUMN),
+            ])?
+            .build()?;
+        let split = SplitSpec {
+            method: Default::default(),
+            weights: vec![1.0, 1.0],
+            seed: 0,
+            key: vec![],
+        };
+        let spec = CacheSpec {
+            dataset: "d".into(),
+            split,
+            arrival: Arrival::InOrder,
+        };
+        let session = SessionContext::from(state);
+        session
+            .execute_logical_plan(CacheNode::plan(scan, spec)?)
+            .await?
+            .collect()
+            .await?;
+        Ok(cache.len())
+    }
+
+    #[tokio::test]
+    async fn a_pinned_table_is_not_cut_again() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(cache(table(&folder)).await.unwrap(), 3);
+    }
+
+    #[tokio::test]
+    async fn an_unpinned_table_is_cut_again_and_that_is_noticed() {
+        let folder = tempfile::tempdir().unwrap();
+        let error = cache(table(&folder).unpinned()).await.unwrap_err();
+        assert!(error.to_string().contains("was computed twice"), "{error}");
+    }
+
+    #[test]
+    fn pieces_are_dealt_over_tasks_then_over_groups() {
+        let pieces: Vec<PartitionedFile> = (0..7)
+            .map(|i| PartitionedFile::new("f", 1).with_partition_values(vec![ScalarValue::UInt32(Some(i))]))
+            .collect();
+        let numbers: Vec<Vec<Vec<u32>>> = deal(&pieces, 2, 2)
+            .iter()
+            .map(|task| {
+                task.iter()
+                    .map(|group| group.iter().filter_map(partition_number).collect())
+                    .collect()
+            })
+            .collect();
+        assert_eq!(numbers, [[vec![0, 4], vec![2, 6]], [vec![1, 5], vec![3]]]);
     }
 }

@@ -3,7 +3,7 @@
 //! The path of a request: [`server`](TrainerServer) decodes it, the [`executor`](Executor) finds the named
 //! partitions, computes one result for each on the threads of this worker, and merges complete subtrees of the
 //! fixed merge tree; the server encodes what is left. The partitions come from the engine's service, which runs
-//! on the same port and fills the process' partition cache. [`membership`] tells the driver that this worker
+//! on the same port and fills the process' partition cache. `membership.rs` tells the driver that this worker
 //! lives.
 
 mod config;

@@ -26,7 +26,7 @@ pub(crate) struct WorkerArgs {
     listen: Option<String>,
 
     /// Threads to compute with [default: the machine's cores]
-    #[arg(long, value_name = "T", value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, value_name = "T", value_parser = clap::value_parser!(u16).range(1..=cluster::MAX_THREADS))]
     threads: Option<u16>,
 
     /// End in order when standard input ends: how a parent process holds a worker

@@ -6,58 +6,90 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use datafusion::common::{Result, exec_datafusion_err};
+use datafusion::common::Result;
 use datafusion_distributed::{ChannelResolver, WorkerChannel, grpc};
 use tonic::transport::{Channel, Endpoint};
 use url::Url;
 
-/// How long a connection may take to open.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
-/// How often a connection is probed, and how long the answer may take: a silent peer is found in their sum.
-const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(5);
-const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(5);
+use super::named_worker::NamedWorker;
+use crate::error::unreachable_worker;
 
 /// Largest message the engine's service accepts, in bytes.
 pub const MAX_ENGINE_MESSAGE_BYTES: usize = 256 << 20;
+
+/// How long a peer may be silent. A connection that broke without a word is found after `keepalive_interval`
+/// plus `keepalive_timeout`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Patience {
+    /// How long a connection may take to open.
+    pub connect: Duration,
+    /// How often a connection is probed.
+    pub keepalive_interval: Duration,
+    /// How long the answer to a probe may take.
+    pub keepalive_timeout: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(3),
+            keepalive_interval: Duration::from_secs(5),
+            keepalive_timeout: Duration::from_secs(5),
+        }
+    }
+}
 
 /// Connections to workers by URL; cheap to clone.
 #[derive(Debug, Clone, Default)]
 pub struct Channels {
     open: Arc<Mutex<HashMap<Url, Channel>>>,
+    patience: Patience,
 }
 
 impl Channels {
+    /// Connections that bear with silent peers for as long as `patience` says.
+    pub fn with_patience(patience: Patience) -> Self {
+        Self {
+            open: Arc::default(),
+            patience,
+        }
+    }
+
     /// The connection to `url`; it opens when it is first used, and again after it broke.
     pub fn get(&self, url: &Url) -> std::result::Result<Channel, tonic::transport::Error> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(channel) = open.get(url) {
             return Ok(channel.clone());
         }
-        let channel = endpoint(url)?.connect_lazy();
+        let channel = endpoint(url, self.patience)?.connect_lazy();
         open.insert(url.clone(), channel.clone());
         Ok(channel)
     }
 
     /// Forgets the connection to a worker that is gone.
     pub fn forget(&self, url: &Url) {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner).remove(url);
+        self.open
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(url);
     }
 }
 
 /// An endpoint whose every wait is bounded.
-pub(crate) fn endpoint(url: &Url) -> std::result::Result<Endpoint, tonic::transport::Error> {
+fn endpoint(url: &Url, patience: Patience) -> std::result::Result<Endpoint, tonic::transport::Error> {
     Ok(Endpoint::from_shared(url.to_string())?
-        .connect_timeout(CONNECT_TIMEOUT)
+        .connect_timeout(patience.connect)
         .tcp_nodelay(true)
-        .http2_keep_alive_interval(KEEPALIVE_INTERVAL)
-        .keep_alive_timeout(KEEPALIVE_TIMEOUT)
+        .http2_keep_alive_interval(patience.keepalive_interval)
+        .keep_alive_timeout(patience.keepalive_timeout)
         .keep_alive_while_idle(true))
 }
 
 #[async_trait]
 impl ChannelResolver for Channels {
     async fn get_worker_client_for_url(&self, url: &Url) -> Result<Box<dyn WorkerChannel>> {
-        let channel = self.get(url).map_err(|e| exec_datafusion_err!("{url}: transport error: {e}"))?;
-        Ok(grpc::create_worker_client(grpc::BoxCloneSyncChannel::new(channel)))
+        let channel = self.get(url).map_err(|e| unreachable_worker(url, &e))?;
+        let worker = grpc::create_worker_client(grpc::BoxCloneSyncChannel::new(channel));
+        Ok(Box::new(NamedWorker::new(url.clone(), worker)))
     }
 }

@@ -2,11 +2,12 @@
 //! service ([`worker_service`]), the channels between processes ([`Channels`]) and the rules that place work.
 
 mod channel;
+mod named_worker;
 mod routing;
 mod session;
 mod worker;
 
-pub use channel::{Channels, MAX_ENGINE_MESSAGE_BYTES};
-pub(crate) use session::local_session;
+pub use channel::{Channels, MAX_ENGINE_MESSAGE_BYTES, Patience};
 pub use session::Engine;
+pub(crate) use session::local_session;
 pub use worker::worker_service;

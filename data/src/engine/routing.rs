@@ -9,8 +9,9 @@ use datafusion::datasource::listing::PartitionedFile;
 use datafusion::physical_expr::Partitioning;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion_distributed::{
-    DesiredTaskCountEvent, DesiredTaskCountEventResponse, DistributedGetterExt, DistributedLeafExec, RouteTasksEvent,
-    RouteTasksEventResponse, ScaleUpLeafNodeEvent, ScaleUpLeafNodeEventResponse, WorkerResolver,
+    DesiredTaskCountEvent, DesiredTaskCountEventResponse, DistributedGetterExt, DistributedLeafExec,
+    RouteTasksEvent, RouteTasksEventResponse, ScaleUpLeafNodeEvent, ScaleUpLeafNodeEventResponse,
+    WorkerResolver,
 };
 use url::Url;
 
@@ -28,11 +29,17 @@ impl WorkerResolver for Workers {
 }
 
 /// One task for each worker: the engine's own rule goes by bytes and would leave workers idle.
-pub(super) fn desired_task_count(event: DesiredTaskCountEvent) -> Option<Result<DesiredTaskCountEventResponse>> {
+pub(super) fn desired_task_count(
+    event: DesiredTaskCountEvent,
+) -> Option<Result<DesiredTaskCountEventResponse>> {
     if event.plan.downcast_ref::<CachePartitionExec>().is_some() {
         return Some(Ok(DesiredTaskCountEventResponse::desired(usize::MAX)));
     }
-    let pieces: usize = partitioned_scan(event.plan)?.file_groups.iter().map(|group| group.len()).sum();
+    let pieces: usize = partitioned_scan(event.plan)?
+        .file_groups
+        .iter()
+        .map(|group| group.len())
+        .sum();
     // Below two tasks the engine would run the stage in the driver.
     Some(Ok(DesiredTaskCountEventResponse::desired(pieces.max(2))))
 }
@@ -40,7 +47,11 @@ pub(super) fn desired_task_count(event: DesiredTaskCountEvent) -> Option<Result<
 /// Deals whole partitions to tasks: the engine's own rule would cut files that can't be cut.
 pub(super) fn scale_up_scan(event: ScaleUpLeafNodeEvent) -> Option<Result<ScaleUpLeafNodeEventResponse>> {
     let scan = partitioned_scan(event.plan)?;
-    let mut pieces: Vec<PartitionedFile> = scan.file_groups.iter().flat_map(|group| group.iter().cloned()).collect();
+    let mut pieces: Vec<PartitionedFile> = scan
+        .file_groups
+        .iter()
+        .flat_map(|group| group.iter().cloned())
+        .collect();
     pieces.sort_by_key(partition_number);
     let threads = event.session_config.target_partitions();
     let workers = event
@@ -53,25 +64,34 @@ pub(super) fn scale_up_scan(event: ScaleUpLeafNodeEvent) -> Option<Result<ScaleU
         true => (threads * workers).div_ceil(event.task_count),
         false => threads,
     };
-    let variants = deal(&pieces, event.task_count, groups).into_iter().map(|task_groups| {
-        let mut config = scan.clone();
-        config.file_groups = task_groups;
-        if config.output_partitioning.is_some() {
-            config.output_partitioning = Some(Partitioning::UnknownPartitioning(groups));
-        }
-        DataSourceExec::from_data_source(config) as Arc<dyn ExecutionPlan>
-    });
+    let variants = deal(&pieces, event.task_count, groups)
+        .into_iter()
+        .map(|task_groups| {
+            let mut config = scan.clone();
+            config.file_groups = task_groups;
+            if config.output_partitioning.is_some() {
+                config.output_partitioning = Some(Partitioning::UnknownPartitioning(groups));
+            }
+            DataSourceExec::from_data_source(config) as Arc<dyn ExecutionPlan>
+        });
     let leaf = DistributedLeafExec::try_new(Arc::clone(event.plan), variants.collect::<Vec<_>>());
     Some(leaf.map(|leaf| ScaleUpLeafNodeEventResponse::new(Arc::new(leaf))))
 }
 
 /// Task `i` goes to worker `i` (the engine starts at a random one).
 pub(super) fn route_tasks(event: RouteTasksEvent) -> Option<Result<RouteTasksEventResponse>> {
-    let urls = match event.task_ctx.session_config().get_distributed_worker_resolver().and_then(|r| r.get_urls()) {
+    let urls = match event
+        .task_ctx
+        .session_config()
+        .get_distributed_worker_resolver()
+        .and_then(|r| r.get_urls())
+    {
         Ok(urls) if urls.is_empty() => return None,
         Ok(urls) => urls,
         Err(error) => return Some(Err(error)),
     };
-    let routed = (0..event.task_count).map(|task| urls[task % urls.len()].clone()).collect();
+    let routed = (0..event.task_count)
+        .map(|task| urls[task % urls.len()].clone())
+        .collect();
     Some(Ok(RouteTasksEventResponse::new(routed)))
 }

@@ -23,12 +23,19 @@ pub struct Engine {
     channels: Channels,
     threads: usize,
     cache: Arc<PartitionCache>,
+    local: bool,
 }
 
 impl Engine {
     /// An engine that runs everything in this process and caches in `cache`.
     pub fn local(cache: Arc<PartitionCache>, threads: usize) -> Self {
-        Self { workers: Vec::new(), channels: Channels::default(), threads: threads.max(1), cache }
+        Self {
+            workers: Vec::new(),
+            channels: Channels::default(),
+            threads: threads.max(1),
+            cache,
+            local: true,
+        }
     }
 
     /// An engine over `workers`, each of which reads with `threads` threads.
@@ -36,12 +43,33 @@ impl Engine {
         workers.sort();
         // Rows that end up here would be a planning mistake, which `Dataset` checks.
         let cache = PartitionCache::new("driver");
-        Self { workers, channels, threads: threads.max(1), cache }
+        Self {
+            workers,
+            channels,
+            threads: threads.max(1),
+            cache,
+            local: false,
+        }
     }
 
     /// The workers; empty for a local engine.
     pub fn workers(&self) -> &[Url] {
         &self.workers
+    }
+
+    /// Whether plans need workers and there are none.
+    pub(crate) fn is_empty_cluster(&self) -> bool {
+        !self.local && self.workers.is_empty()
+    }
+
+    /// Whether the process that others reach as `owner` may cache rows of this engine's plans.
+    pub(crate) fn has_worker(&self, owner: &str) -> bool {
+        self.local || Url::parse(owner).is_ok_and(|url| self.workers.contains(&url))
+    }
+
+    /// The cache of this process.
+    pub(crate) fn cache(&self) -> &PartitionCache {
+        &self.cache
     }
 
     /// A session for one plan.

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use datafusion::prelude::SessionConfig;
 use datafusion_distributed::{DistributedExt, Worker, WorkerQueryContext};
 use tonic::server::NamedService;
 
@@ -34,10 +35,12 @@ pub fn worker_service(
                 .builder
                 .with_distributed_user_codec(PlanCodec)
                 .with_distributed_channel_resolver(channels);
-            let mut config = builder.config().take().unwrap_or_default().with_extension(cache);
-            keep_streams_apart(&mut config);
-            *builder.config() = Some(config);
-            builder.scalar_functions().get_or_insert_default().extend(functions::all());
+            let config = builder.config().take().unwrap_or_default();
+            *builder.config() = Some(worker_config(config, cache));
+            builder
+                .scalar_functions()
+                .get_or_insert_default()
+                .extend(functions::all());
             Ok(builder.build())
         }
     });
@@ -45,4 +48,32 @@ pub fn worker_service(
         .with_max_message_size(MAX_ENGINE_MESSAGE_BYTES)
         .with_version(env!("CARGO_PKG_VERSION"))
         .into_worker_server()
+}
+
+fn worker_config(config: SessionConfig, cache: Arc<PartitionCache>) -> SessionConfig {
+    let mut config = config.with_extension(cache);
+    keep_streams_apart(&mut config);
+    config
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_workers_session_is_set_up_by_the_worker() {
+        assert!(
+            SessionConfig::default()
+                .options()
+                .execution
+                .enable_file_stream_work_stealing,
+            "the default has changed: the setting may go"
+        );
+        let config = worker_config(SessionConfig::default(), PartitionCache::new("http://here/"));
+        assert!(!config.options().execution.enable_file_stream_work_stealing);
+        assert_eq!(
+            config.get_extension::<PartitionCache>().unwrap().owner(),
+            "http://here/"
+        );
+    }
 }

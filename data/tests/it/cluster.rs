@@ -28,12 +28,21 @@ pub(crate) struct Cluster {
 impl Cluster {
     /// Starts `count` workers. Their ports listen before this returns.
     pub(crate) async fn start(count: usize) -> Self {
-        let mut cluster =
-            Self { caches: BTreeMap::new(), urls: Vec::new(), channels: Channels::default(), _stop: Vec::new() };
+        Self::start_as(count, Url::to_string).await
+    }
+
+    /// Starts `count` workers that call themselves what `name` makes of their URLs.
+    pub(crate) async fn start_as(count: usize, name: impl Fn(&Url) -> String) -> Self {
+        let mut cluster = Self {
+            caches: BTreeMap::new(),
+            urls: Vec::new(),
+            channels: Channels::default(),
+            _stop: Vec::new(),
+        };
         for _ in 0..count {
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
             let url = Url::parse(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
-            let cache = PartitionCache::new(url.as_str());
+            let cache = PartitionCache::new(name(&url));
             let service = worker_service(Arc::clone(&cache), Channels::default());
             let (stop, stopped) = oneshot::channel::<()>();
             tokio::spawn(
@@ -55,18 +64,17 @@ impl Cluster {
         &self.urls
     }
 
-    /// The partitions of one worker.
-    pub(crate) fn cache(&self, owner: &str) -> &Arc<PartitionCache> {
-        &self.caches[owner]
-    }
-
     /// Carries out a plan on the workers, and fetches what they cached.
     pub(crate) async fn ingest(&self, plan: &IngestPlan, threads: usize) -> Result<Ingested, DataError> {
         let engine = Engine::cluster(self.urls.clone(), self.channels.clone(), threads);
         let dataset = Dataset::materialize(&engine, plan, "test", DEADLINE).await?;
         let ingested = Ingested::fetch(dataset, |owner| &self.caches[owner]);
         let cached: usize = self.caches.values().map(|cache| cache.release("test")).sum();
-        assert_eq!(cached, ingested.dataset.partitions.len(), "every cached partition is a known one");
+        assert_eq!(
+            cached,
+            ingested.dataset.partitions.len(),
+            "every cached partition is a known one"
+        );
         Ok(ingested)
     }
 }
@@ -92,20 +100,27 @@ impl Ingested {
         let partitions = dataset
             .partitions
             .iter()
-            .map(|p| (p.number, cache(&p.owner).get(&dataset.id, p.number).unwrap().parts.clone()))
+            .map(|p| {
+                (
+                    p.number,
+                    cache(&p.owner).get(&dataset.id, p.number).unwrap().parts.clone(),
+                )
+            })
             .collect();
         Self { dataset, partitions }
     }
 
     /// The rows of one part, over all partitions in their order, each as one line of text.
     pub(crate) fn part(&self, part: usize) -> Vec<String> {
-        self.partitions.values().flat_map(|parts| lines(&parts[part])).collect()
+        self.partitions
+            .values()
+            .flat_map(|parts| lines(&parts[part]))
+            .collect()
     }
 
     /// All rows, sorted.
     pub(crate) fn rows(&self) -> Vec<String> {
-        let mut rows: Vec<String> =
-            self.partitions.values().flatten().flat_map(|part| lines(part)).collect();
+        let mut rows: Vec<String> = self.partitions.values().flatten().flat_map(lines).collect();
         rows.sort();
         rows
     }
@@ -115,10 +130,19 @@ impl Ingested {
 pub(crate) fn lines(rows: &RecordBatch) -> Vec<String> {
     use arrow::util::display::{ArrayFormatter, FormatOptions};
     let options = FormatOptions::default();
-    let columns: Vec<ArrayFormatter<'_>> =
-        rows.columns().iter().map(|c| ArrayFormatter::try_new(c.as_ref(), &options).unwrap()).collect();
+    let columns: Vec<ArrayFormatter<'_>> = rows
+        .columns()
+        .iter()
+        .map(|c| ArrayFormatter::try_new(c.as_ref(), &options).unwrap())
+        .collect();
     (0..rows.num_rows())
-        .map(|row| columns.iter().map(|c| c.value(row).to_string()).collect::<Vec<_>>().join(","))
+        .map(|row| {
+            columns
+                .iter()
+                .map(|c| c.value(row).to_string())
+                .collect::<Vec<_>>()
+                .join(",")
+        })
         .collect()
 }
 
@@ -127,12 +151,20 @@ pub(crate) fn lines(rows: &RecordBatch) -> Vec<String> {
 pub(crate) async fn ingest_everywhere(plan: &IngestPlan) -> Ingested {
     let first = ingest_locally(plan, 1).await.unwrap();
     for threads in [2, 5] {
-        assert_same(&first, &ingest_locally(plan, threads).await.unwrap(), &format!("{threads} threads"));
+        assert_same(
+            &first,
+            &ingest_locally(plan, threads).await.unwrap(),
+            &format!("{threads} threads"),
+        );
     }
     for (workers, threads) in [(1, 2), (1, 1), (2, 1), (2, 5), (3, 2), (7, 1)] {
         let cluster = Cluster::start(workers).await;
         let other = cluster.ingest(plan, threads).await.unwrap();
-        assert_same(&first, &other, &format!("{workers} workers with {threads} threads"));
+        assert_same(
+            &first,
+            &other,
+            &format!("{workers} workers with {threads} threads"),
+        );
     }
     first
 }

@@ -2,6 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+use arrow::array::{ArrayRef, RecordBatch};
+use datafusion::parquet::arrow::ArrowWriter;
+use datafusion::parquet::file::properties::WriterProperties;
 use rookery_data::spec::{DataSpec, SplitSpec};
 use rookery_data::{DataError, IngestPlan};
 use serde::Deserialize;
@@ -28,6 +31,18 @@ impl Folder {
         path
     }
 
+    /// Writes a Parquet file with `rows` rows in each row group.
+    pub(crate) fn with_parquet(self, name: &str, batch: &RecordBatch, rows: usize) -> Self {
+        let file = std::fs::File::create(self.0.path().join(name)).unwrap();
+        let properties = WriterProperties::builder()
+            .set_max_row_group_row_count(Some(rows))
+            .build();
+        let mut writer = ArrowWriter::try_new(file, batch.schema(), Some(properties)).unwrap();
+        writer.write(batch).unwrap();
+        writer.close().unwrap();
+        self
+    }
+
     pub(crate) fn path(&self) -> &Path {
         self.0.path()
     }
@@ -40,23 +55,43 @@ impl Folder {
     /// The text of an error without the folder's name.
     pub(crate) fn strip(&self, text: &str) -> String {
         let real = self.path().canonicalize().unwrap();
-        text.replace(&format!("{}/", real.display()), "").replace(&format!("{}/", self.path().display()), "")
+        text.replace(&format!("{}/", real.display()), "")
+            .replace(&format!("{}/", self.path().display()), "")
     }
 }
 
 #[derive(Deserialize)]
 struct Job {
     data: DataSpec,
-    #[serde(default = "seven_to_three")]
+    #[serde(default = "all_in_one_part")]
     split: SplitSpec,
 }
 
-fn seven_to_three() -> SplitSpec {
-    toml::from_str("weights = [0.7, 0.3]").unwrap()
+fn all_in_one_part() -> SplitSpec {
+    toml::from_str("weights = [1, 0]").unwrap()
 }
 
 /// Opens the `[data]` and `[split]` tables of a job.
 pub(crate) async fn open_in(folder: &Path, job: &str) -> Result<IngestPlan, DataError> {
     let job: Job = toml::from_str(job).unwrap_or_else(|e| panic!("{e}"));
     IngestPlan::open(&job.data, &job.split, folder).await
+}
+
+/// A batch of named columns.
+pub(crate) fn batch(columns: Vec<(&str, ArrayRef)>) -> RecordBatch {
+    RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(name, column)| (name, column, true)))
+        .unwrap()
+}
+
+/// `text` as gzip.
+pub(crate) fn gzip(text: &str) -> Vec<u8> {
+    use std::io::Write;
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    encoder.write_all(text.as_bytes()).unwrap();
+    encoder.finish().unwrap()
+}
+
+/// `text` as Zstandard.
+pub(crate) fn zstd(text: &str) -> Vec<u8> {
+    zstd::encode_all(text.as_bytes(), 3).unwrap()
 }

@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::cluster::{Cluster, DEADLINE, ingest_everywhere, ingest_locally, lines};
 use crate::job::open_in;
 
-const SEEDS: [i64; 6] = [0, 1, 7, 42, -5, 123_456_789_012];
+const SEEDS: [i64; 6] = [0, 1, 7, 42, -5, 123_456_789_012_345];
 
 async fn penguins(split: &str) -> IngestPlan {
     let job = format!(
@@ -24,7 +24,9 @@ async fn penguins(split: &str) -> IngestPlan {
         {split}
         "#
     );
-    open_in(Path::new(env!("CARGO_MANIFEST_DIR")), &job).await.unwrap()
+    open_in(Path::new(env!("CARGO_MANIFEST_DIR")), &job)
+        .await
+        .unwrap()
 }
 
 fn spark() -> Value {
@@ -33,7 +35,11 @@ fn spark() -> Value {
 
 /// The cleaned rows that a list of Spark's row ids names.
 fn rows_of(ids: &Value, clean: &[String]) -> Vec<String> {
-    ids.as_array().unwrap().iter().map(|id| clean[id.as_u64().unwrap() as usize].clone()).collect()
+    ids.as_array()
+        .unwrap()
+        .iter()
+        .map(|id| clean[id.as_u64().unwrap() as usize].clone())
+        .collect()
 }
 
 async fn clean_rows() -> Vec<String> {
@@ -55,14 +61,31 @@ async fn two_of_344_rows_are_dropped() {
 async fn the_split_is_sparks_row_for_row() {
     let (spark, clean, cluster) = (spark(), clean_rows().await, Cluster::start(2).await);
     for seed in SEEDS {
-        let plan = penguins(&format!("method = \"spark\"\nweights = [0.7, 0.3]\nseed = {seed}")).await;
+        let plan = penguins(&format!(
+            "method = \"spark\"\nweights = [0.7, 0.3]\nseed = {seed}"
+        ))
+        .await;
         let expected = &spark["random_split_0.7_0.3"][seed.to_string()];
-        for ingested in [ingest_locally(&plan, 2).await.unwrap(), cluster.ingest(&plan, 2).await.unwrap()] {
-            assert_eq!(ingested.part(0), rows_of(&expected["train"], &clean), "train, seed {seed}");
-            assert_eq!(ingested.part(1), rows_of(&expected["test"], &clean), "test, seed {seed}");
+        for ingested in [
+            ingest_locally(&plan, 2).await.unwrap(),
+            cluster.ingest(&plan, 2).await.unwrap(),
+        ] {
+            assert_eq!(
+                ingested.part(0),
+                rows_of(&expected["train"], &clean),
+                "train, seed {seed}"
+            );
+            assert_eq!(
+                ingested.part(1),
+                rows_of(&expected["test"], &clean),
+                "test, seed {seed}"
+            );
         }
         if seed == 42 {
-            assert_eq!(ingest_locally(&plan, 1).await.unwrap().dataset.part_rows, [254, 88]);
+            assert_eq!(
+                ingest_locally(&plan, 1).await.unwrap().dataset.part_rows,
+                [254, 88]
+            );
         }
     }
 }
@@ -74,7 +97,9 @@ async fn a_sample_is_sparks_row_for_row() {
     let expected: BTreeMap<String, Value> = serde_json::from_value(spark["sample_0.2"].clone()).unwrap();
     assert_eq!(expected.len(), SEEDS.len());
     for (seed, ids) in expected {
-        let shown = show::sample(&plan, 0.2, seed.parse().unwrap(), DEADLINE).await.unwrap();
+        let shown = show::sample(&plan, 0.2, seed.parse().unwrap(), DEADLINE)
+            .await
+            .unwrap();
         assert_eq!(lines(&shown.rows), rows_of(&ids, &clean), "seed {seed}");
     }
 }
