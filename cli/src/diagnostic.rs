@@ -1,6 +1,5 @@
 //! Whatever failed, as a message with a place and a hint. The class decides the exit code.
 
-use rookery_data::{DataError, DataErrorKind};
 use rookery_ml::{MlError, MlErrorKind};
 use rookery_proto::{ErrorClass, Failure};
 use rookery_tracking::{ErrorCode, TrackingError};
@@ -73,22 +72,6 @@ pub(crate) fn internal(message: impl Into<String>) -> Failure {
     Failure::new(ErrorClass::Internal, message)
 }
 
-pub(crate) fn of_data(error: DataError) -> Failure {
-    let class = match error.kind {
-        DataErrorKind::Spec => ErrorClass::Config,
-        DataErrorKind::Data => ErrorClass::Data,
-        DataErrorKind::Unreachable => ErrorClass::Unreachable,
-        DataErrorKind::TimedOut => ErrorClass::TimedOut,
-        DataErrorKind::Internal => ErrorClass::Internal,
-    };
-    Failure {
-        class,
-        message: error.message,
-        location: error.location,
-        hint: error.hint,
-    }
-}
-
 /// The class of an error in rows that were given for prediction: whatever a user could have got wrong is the data.
 pub(crate) fn of_prediction(error: &MlError) -> Failure {
     let class = match error.kind() {
@@ -132,21 +115,5 @@ mod tests {
             serde_json::to_string(&ErrorObject::new(&failure)).unwrap(),
             r#"{"event":"error","error":{"class":"config","message":"unknown key \"speed\"","location":"job.toml:3","hint":"see docs/job-file.md"}}"#
         );
-    }
-
-    #[test]
-    fn errors_of_the_data_crate_keep_class_place_and_hint() {
-        for (kind, exit_code) in [
-            (DataErrorKind::Internal, 1),
-            (DataErrorKind::Spec, 2),
-            (DataErrorKind::Unreachable, 4),
-            (DataErrorKind::TimedOut, 5),
-            (DataErrorKind::Data, 6),
-        ] {
-            let failure = of_data(DataError::new(kind, "m").at("a.csv:2").hint("h"));
-            assert_eq!(failure.class.exit_code(), exit_code, "{kind:?}");
-            assert_eq!(failure.location.as_deref(), Some("a.csv:2"));
-            assert_eq!(failure.hint.as_deref(), Some("h"));
-        }
     }
 }

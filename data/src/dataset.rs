@@ -55,7 +55,8 @@ impl Dataset {
     ///
     /// # Errors
     /// Rows that break a rule, with file and line where that can be found; an unreachable worker; no rows
-    /// read or kept; `deadline` passed.
+    /// read or kept; `deadline` passed. Workers may then hold some partitions of `id`: tell them to release it
+    /// before the id is used again.
     pub async fn materialize(
         engine: &Engine,
         plan: &IngestPlan,
@@ -84,7 +85,7 @@ impl Dataset {
     ) -> Result<Self> {
         let reports = match tokio::time::timeout(deadline, run(engine, plan, id)).await {
             Ok(Ok(reports)) => reports,
-            Ok(Err(error)) => return Err(locate(error, plan).await),
+            Ok(Err(error)) => return Err(locate(error, plan, deadline).await),
             Err(_) => {
                 return Err(DataError::new(
                     DataErrorKind::TimedOut,
@@ -215,21 +216,22 @@ fn read_reports(batch: &RecordBatch) -> Vec<Result<(String, PartitionReport)>> {
         .collect()
 }
 
-/// Adds file and line to an error about rows. Looking for them reads the files once more, away from the
-/// runtime's own threads.
-async fn locate(error: DataError, plan: &IngestPlan) -> DataError {
+/// Adds file and line to an error about rows, if they are found before `deadline` has passed once more. Looking
+/// for them reads the files again, away from the runtime's own threads.
+async fn locate(error: DataError, plan: &IngestPlan, deadline: Duration) -> DataError {
     if error.kind != DataErrorKind::Data {
         return error;
     }
-    let sources = plan.sources.clone();
-    let drop = plan.clone();
-    let found = tokio::task::spawn_blocking(move || {
-        sources
+    let plan = plan.clone();
+    let search = tokio::task::spawn_blocking(move || {
+        plan.sources
             .iter()
-            .find_map(|source| diagnose::first_bad_record(source, &drop))
-    })
-    .await;
-    found.ok().flatten().unwrap_or(error)
+            .find_map(|source| diagnose::first_bad_record(source, &plan))
+    });
+    match tokio::time::timeout(deadline, search).await {
+        Ok(Ok(Some(found))) => found,
+        _ => error,
+    }
 }
 
 fn fingerprint<'a>(plan: &IngestPlan, reports: impl Iterator<Item = &'a PartitionReport>) -> String {

@@ -108,7 +108,27 @@ pub(crate) fn parquet_footer(path: &Path) -> Result<ParquetFooter> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn pieces_of_csv_files_cover_every_byte_once(sizes in prop::collection::vec(1u64..5000, 1..5), bytes in 1u64..6000) {
+            let files: Vec<SourceFile> =
+                sizes.iter().map(|size| SourceFile { path: "f.csv".into(), size: *size }).collect();
+            let spec = serde_json::from_str(r#"{"path": "f.csv"}"#).unwrap();
+            let parts = csv_parts(&files, &CsvDialect::of(&spec, &files).unwrap(), bytes);
+            let mut expected = (0, 0);
+            for part in parts {
+                let (start, end) = part.range.unwrap();
+                prop_assert_eq!((part.file, start), expected);
+                prop_assert!(start < end && end - start <= bytes);
+                expected = if end == sizes[part.file] { (part.file + 1, 0) } else { (part.file, end) };
+            }
+            prop_assert_eq!(expected, (sizes.len(), 0));
+        }
+    }
 
     #[test]
     fn row_groups_share_a_piece_up_to_the_size() {

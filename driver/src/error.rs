@@ -14,7 +14,8 @@ pub(crate) fn of_ml(error: &MlError) -> Failure {
     Failure::new(class, error.to_string())
 }
 
-pub(crate) fn of_data(error: DataError) -> Failure {
+/// An error about sources, plans or rows as a failure with a class.
+pub fn of_data(error: DataError) -> Failure {
     let class = match error.kind {
         DataErrorKind::Spec => ErrorClass::Config,
         DataErrorKind::Data => ErrorClass::Data,
@@ -41,4 +42,25 @@ pub(crate) fn of_tracking(error: &TrackingError) -> Failure {
 
 pub(crate) fn internal(message: impl std::fmt::Display) -> Failure {
     Failure::new(ErrorClass::Internal, message.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_of_the_data_crate_keep_class_place_and_hint() {
+        for (kind, exit_code) in [
+            (DataErrorKind::Internal, 1),
+            (DataErrorKind::Spec, 2),
+            (DataErrorKind::Unreachable, 4),
+            (DataErrorKind::TimedOut, 5),
+            (DataErrorKind::Data, 6),
+        ] {
+            let failure = of_data(DataError::new(kind, "m").at("a.csv:2").hint("h"));
+            assert_eq!(failure.class.exit_code(), exit_code, "{kind:?}");
+            assert_eq!(failure.location.as_deref(), Some("a.csv:2"));
+            assert_eq!(failure.hint.as_deref(), Some("h"));
+        }
+    }
 }

@@ -32,6 +32,7 @@ use tokio_stream::wrappers::TcpListenerStream;
 use tokio_util::sync::CancellationToken;
 
 pub use config::{DriverConfig, Records};
+pub use error::of_data as failure_of_data;
 pub use events::EventLog;
 pub use jobs::{Jobs, Submission};
 pub use recording::{JOB_ARTIFACT, LOSS_METRIC, MODEL_ARTIFACT};

@@ -8,9 +8,9 @@ use rookery_data::show::{self, Shown};
 use rookery_proto::Failure;
 
 use crate::args::JsonFlag;
-use crate::diagnostic::of_data;
 use crate::job_file::{JobArgs, JobFile};
 use crate::output::Output;
+use rookery_driver::failure_of_data as of_data;
 
 /// How long reading may take.
 const DEADLINE: Duration = Duration::from_secs(3600);
