@@ -147,7 +147,11 @@ fn json_value(column: &arrow::array::ArrayRef, row: usize) -> Result<Option<serd
         DataType::Boolean => column.as_boolean().value(row).into(),
         DataType::Int32 => column.as_primitive::<Int32Type>().value(row).into(),
         DataType::Int64 => column.as_primitive::<Int64Type>().value(row).into(),
-        DataType::Float32 => column.as_primitive::<Float32Type>().value(row).into(),
+        // As it is written: 39.1, not the 64-bit number next to it. What is no number in JSON is null.
+        DataType::Float32 => {
+            let text = column.as_primitive::<Float32Type>().value(row).to_string();
+            serde_json::from_str(&text).unwrap_or_default()
+        }
         DataType::Float64 => column.as_primitive::<Float64Type>().value(row).into(),
         other => return Err(DataError::internal(format!("no JSON for {other}"))),
     }))

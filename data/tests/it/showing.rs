@@ -109,7 +109,7 @@ async fn rows_as_a_table_and_as_json() {
     let rows = show::head(&plan, 2, DEADLINE).await.unwrap().rows;
     assert_eq!(
         show::to_json_lines(&rows).unwrap(),
-        "{\"b\":true,\"d\":39.1,\"f\":39.099998474121094,\"i\":1,\"l\":9999999999,\"s\":\"a \\\"b\\\"\"}\n{}"
+        "{\"b\":true,\"d\":39.1,\"f\":39.1,\"i\":1,\"l\":9999999999,\"s\":\"a \\\"b\\\"\"}\n{}"
     );
     assert_eq!(
         show::to_table(&rows).unwrap(),
