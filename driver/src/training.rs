@@ -95,7 +95,11 @@ impl Job {
         let (workers, partitions) = (engine.workers().len(), plan.partition_count());
         self.phase(
             Phase::Materialize,
-            &format!("{workers} workers, {partitions} partitions"),
+            &format!(
+                "{}, {}",
+                counted(workers as u64, "worker"),
+                counted(u64::from(partitions), "partition")
+            ),
         );
         let dataset = Dataset::materialize(engine, plan, dataset_id, self.config.ingest_deadline)
             .await
@@ -364,6 +368,11 @@ async fn unless_stopped<T>(
         result = work => result,
         () = stop.cancelled() => Err(Failure::new(ErrorClass::Cancelled, "the driver was asked to stop")),
     }
+}
+
+/// `1 worker`, `2 workers`.
+fn counted(count: u64, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }
 
 /// Spark answers one class with an infinite intercept; a model that knows one class only is refused here.
