@@ -4,7 +4,8 @@
 //!
 //! The `.proto` files under `proto/rookery/v1` carry the documentation of every message and field. Generated
 //! types are used only in the files that speak to the wire (`server.rs`, `client.rs`, `worker_channel.rs`,
-//! `membership.rs`); everything else works on the crates' own types. [`failure`] carries errors across.
+//! `membership.rs`); everything else works on the crates' own types. [`failure`] carries errors across,
+//! [`token`] says who may call.
 
 /// Generated types and services of `rookery.v1`.
 #[expect(
@@ -18,8 +19,10 @@ pub mod v1 {
 }
 
 pub mod failure;
+pub mod token;
 
 pub use failure::{ErrorClass, Failure};
+pub use token::{SendToken, Token};
 
 /// Version of this wire contract. A driver and a worker with different numbers refuse each other.
 pub const PROTOCOL_VERSION: u32 = 1;
