@@ -15,9 +15,11 @@ use sha2::{Digest, Sha256};
 use crate::entities::RunInfo;
 use crate::error::TrackingError;
 
-mod path;
+pub(crate) mod path;
+mod stream;
 
 use path::{check_path, check_segment};
+pub use stream::{ByteRange, OpenArtifact, Opened};
 
 type Result<T> = std::result::Result<T, TrackingError>;
 
@@ -62,7 +64,9 @@ impl ArtifactStore {
         let action = || format!("opening the artifact folder {}", root.display());
         std::fs::create_dir_all(root).map_err(|error| TrackingError::storage(action(), error))?;
         let objects = LocalFileSystem::new_with_prefix(root)
-            .map_err(|error| TrackingError::storage(action(), error))?;
+            .map_err(|error| TrackingError::storage(action(), error))?
+            // A directory exists as long as it holds files, as in every other object store.
+            .with_automatic_cleanup(true);
         Ok(ArtifactStore {
             objects: Arc::new(objects),
         })

@@ -7,15 +7,27 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-mod json_double;
+mod gate;
+pub(crate) mod json_double;
+mod lineage;
+mod logged_model;
+mod registry;
 mod state;
 
+pub use gate::{Bound, Comparison, MetricGate};
+pub use lineage::{Dataset, DatasetId, DatasetInput, ModelInput, ModelOutput};
+pub use logged_model::{LoggedModel, LoggedModelStatus, ModelMetric};
+pub use registry::{
+    Actor, Alias, JournalAction, JournalEntry, ModelVersion, RegisteredModel, RegistrySnapshot, Stage,
+};
 pub use state::{LifecycleStage, RunStatus, ViewType};
 
 /// The tag in which MLflow's clients and UI look for a run's name; always equal to [`RunInfo::run_name`].
 pub const TAG_RUN_NAME: &str = "mlflow.runName";
 /// The tag that ties a nested run to its parent.
 pub const TAG_PARENT_RUN_ID: &str = "mlflow.parentRunId";
+/// The tag in which MLflow's clients look for the models that were put into the run's own artifacts: a JSON list.
+pub const TAG_LOGGED_MODELS: &str = "mlflow.log-model.history";
 /// The tag that says why a run was ended by somebody else than its owner.
 pub const TAG_END_REASON: &str = "rookery.end_reason";
 /// The experiment that every new store starts with.
@@ -53,6 +65,12 @@ pub struct Run {
     pub params: Vec<Param>,
     /// Sorted by key.
     pub tags: Vec<Tag>,
+    /// Datasets that went into it, sorted by name and digest.
+    pub dataset_inputs: Vec<DatasetInput>,
+    /// Logged models that went into it, sorted by id.
+    pub model_inputs: Vec<ModelInput>,
+    /// Logged models it made, sorted by id.
+    pub model_outputs: Vec<ModelOutput>,
 }
 
 impl Run {
@@ -137,6 +155,31 @@ impl Metric {
             .cmp(&(other.step, other.timestamp_ms))
             .then_with(by_value)
     }
+}
+
+/// A metric's whole curve in a few numbers, kept while points arrive, so that reading it costs no look at history.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MetricSummary {
+    /// The metric's name.
+    pub key: String,
+    /// How many points there are.
+    pub count: u64,
+    /// The latest point ([`Metric::cmp_latest`]).
+    pub latest: Metric,
+    /// The smallest value and the first step that had it; `None` if every point is NaN.
+    pub min: Option<Extreme>,
+    /// The largest value and the first step that had it; `None` if every point is NaN.
+    pub max: Option<Extreme>,
+}
+
+/// The smallest or largest value of a metric.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Extreme {
+    /// The value.
+    #[serde(with = "json_double")]
+    pub value: f64,
+    /// The first step that had it.
+    pub step: i64,
 }
 
 /// A setting of a run. Its value never changes once logged.

@@ -15,14 +15,14 @@ pub type Cause = Arc<dyn Error + Send + Sync>;
 #[derive(Debug, Clone, ThisError)]
 pub enum TrackingError {
     /// No experiment has this id or name.
-    #[error("experiment {experiment:?} does not exist")]
+    #[error("No Experiment with id={experiment} exists")]
     ExperimentNotFound {
         /// The id or name asked for.
         experiment: String,
     },
 
     /// No run has this id.
-    #[error("run {run_id:?} does not exist")]
+    #[error("Run with id={run_id} not found")]
     RunNotFound {
         /// The id asked for.
         run_id: String,
@@ -38,7 +38,7 @@ pub enum TrackingError {
     },
 
     /// The name is taken, maybe by a deleted experiment.
-    #[error("an experiment named {name:?} already exists: experiment {experiment_id}, {lifecycle_stage}")]
+    #[error("Experiment(name={name}) already exists: experiment {experiment_id}, {lifecycle_stage}")]
     ExperimentExists {
         /// The name asked for.
         name: String,
@@ -57,8 +57,39 @@ pub enum TrackingError {
         message: String,
     },
 
+    /// Something else than an experiment, a run or a file is not there; the message says what.
+    #[error("{message}")]
+    NotFound {
+        /// What was asked for, in MLflow's words.
+        message: String,
+    },
+
+    /// A name is taken; the message says which.
+    #[error("{message}")]
+    Exists {
+        /// What was to be made, in MLflow's words.
+        message: String,
+    },
+
+    /// The request breaks a rule, said in MLflow's words.
+    #[error("{message}")]
+    Rejected {
+        /// Which rule, and the values.
+        message: String,
+    },
+
+    /// The request is right in itself, but not now.
+    #[error("{message}")]
+    WrongState {
+        /// What stands in its way.
+        message: String,
+    },
+
     /// A parameter was logged before with another value.
-    #[error("parameter {key:?} of run {run_id} is {stored:?} and cannot change to {given:?}")]
+    #[error(
+        "Changing param values is not allowed. Param with key='{key}' was already logged with value='{stored}' for run \
+         ID='{run_id}'. Attempted logging new value '{given}'."
+    )]
     ParamChanged {
         /// The run.
         run_id: String,
@@ -71,14 +102,14 @@ pub enum TrackingError {
     },
 
     /// The experiment is deleted: it takes no runs and no tags.
-    #[error("experiment {experiment_id} must be active, it is deleted")]
+    #[error("The experiment {experiment_id} must be in the 'active' state. Current state is deleted.")]
     ExperimentDeleted {
         /// The experiment.
         experiment_id: String,
     },
 
     /// The run is deleted: nothing can be logged to it.
-    #[error("run {run_id} must be active, it is deleted")]
+    #[error("The run {run_id} must be in the 'active' state. Current state is deleted.")]
     RunDeleted {
         /// The run.
         run_id: String,
@@ -99,7 +130,7 @@ pub enum TrackingError {
     #[error("{action} waited {waited_ms} ms for the tracking store without getting its turn")]
     Busy {
         /// What was being done.
-        action: &'static str,
+        action: String,
         /// The bound that was reached.
         waited_ms: u64,
     },
@@ -113,6 +144,27 @@ pub enum TrackingError {
         source: Cause,
     },
 
+    /// The server refuses these credentials, or what they may do.
+    #[error("{message}")]
+    Denied {
+        /// Who refused what.
+        message: String,
+    },
+
+    /// A server did not answer, or said that it cannot now, for as long as a named bound. Trying again is harmless.
+    #[error("{message}")]
+    Unavailable {
+        /// Which server, what was asked, and how it failed.
+        message: String,
+    },
+
+    /// The other side has no such call, or no such storage.
+    #[error("{message}")]
+    Unsupported {
+        /// What was asked for, and what there is.
+        message: String,
+    },
+
     /// The store's writer has stopped: the process is shutting down, or a write crashed it.
     #[error("the tracking store is closed")]
     Closed,
@@ -123,6 +175,27 @@ impl TrackingError {
     pub fn invalid(field: &'static str, message: impl Into<String>) -> Self {
         TrackingError::Invalid {
             field,
+            message: message.into(),
+        }
+    }
+
+    /// Returns the error for a request that breaks a rule, with MLflow's words as the whole message.
+    pub fn rejected(message: impl Into<String>) -> Self {
+        TrackingError::Rejected {
+            message: message.into(),
+        }
+    }
+
+    /// Returns the error for something that is not there, with MLflow's words as the whole message.
+    pub fn not_found(message: impl Into<String>) -> Self {
+        TrackingError::NotFound {
+            message: message.into(),
+        }
+    }
+
+    /// Returns the error for a name that is taken, with MLflow's words as the whole message.
+    pub fn exists(message: impl Into<String>) -> Self {
+        TrackingError::Exists {
             message: message.into(),
         }
     }
@@ -140,14 +213,22 @@ impl TrackingError {
         match self {
             TrackingError::ExperimentNotFound { .. }
             | TrackingError::RunNotFound { .. }
-            | TrackingError::ArtifactNotFound { .. } => ErrorCode::ResourceDoesNotExist,
-            TrackingError::ExperimentExists { .. } => ErrorCode::ResourceAlreadyExists,
+            | TrackingError::ArtifactNotFound { .. }
+            | TrackingError::NotFound { .. } => ErrorCode::ResourceDoesNotExist,
+            TrackingError::ExperimentExists { .. } | TrackingError::Exists { .. } => {
+                ErrorCode::ResourceAlreadyExists
+            }
             TrackingError::Invalid { .. }
+            | TrackingError::Rejected { .. }
             | TrackingError::ParamChanged { .. }
             | TrackingError::ExperimentDeleted { .. }
             | TrackingError::RunDeleted { .. } => ErrorCode::InvalidParameterValue,
-            TrackingError::SchemaTooNew { .. } => ErrorCode::InvalidState,
-            TrackingError::Busy { .. } | TrackingError::Closed => ErrorCode::TemporarilyUnavailable,
+            TrackingError::SchemaTooNew { .. } | TrackingError::WrongState { .. } => ErrorCode::InvalidState,
+            TrackingError::Denied { .. } => ErrorCode::PermissionDenied,
+            TrackingError::Unsupported { .. } => ErrorCode::NotImplemented,
+            TrackingError::Busy { .. } | TrackingError::Unavailable { .. } | TrackingError::Closed => {
+                ErrorCode::TemporarilyUnavailable
+            }
             TrackingError::Storage { .. } => ErrorCode::InternalError,
         }
     }
@@ -175,13 +256,19 @@ impl TrackingError {
             TrackingError::Busy { .. } => {
                 Some("another process may hold the database: try again, logging twice is harmless".to_owned())
             }
+            TrackingError::Denied { .. } => {
+                Some("check the token, or user and password, of the tracking server".to_owned())
+            }
             _ => None,
         }
     }
 
     /// Returns whether the same call may succeed when it is simply repeated.
     pub fn is_retryable(&self) -> bool {
-        matches!(self, TrackingError::Busy { .. })
+        matches!(
+            self,
+            TrackingError::Busy { .. } | TrackingError::Unavailable { .. }
+        )
     }
 }
 
@@ -196,6 +283,10 @@ pub enum ErrorCode {
     InvalidParameterValue,
     /// The request is right, but not in the present state of the store.
     InvalidState,
+    /// These credentials may not do that.
+    PermissionDenied,
+    /// There is no such call.
+    NotImplemented,
     /// Try again later.
     TemporarilyUnavailable,
     /// The store failed.
@@ -210,6 +301,8 @@ impl ErrorCode {
             ErrorCode::ResourceAlreadyExists => "RESOURCE_ALREADY_EXISTS",
             ErrorCode::InvalidParameterValue => "INVALID_PARAMETER_VALUE",
             ErrorCode::InvalidState => "INVALID_STATE",
+            ErrorCode::PermissionDenied => "PERMISSION_DENIED",
+            ErrorCode::NotImplemented => "NOT_IMPLEMENTED",
             ErrorCode::TemporarilyUnavailable => "TEMPORARILY_UNAVAILABLE",
             ErrorCode::InternalError => "INTERNAL_ERROR",
         }

@@ -3,9 +3,7 @@
 //! Paging is by key, not by offset: a cursor names the last item seen, so a page costs the same wherever it lies,
 //! and records that arrive in between neither repeat nor hide others.
 
-use std::cmp::Ordering;
-
-use crate::entities::{Experiment, Metric, Run, RunInfo};
+use crate::entities::Metric;
 use crate::error::TrackingError;
 
 /// One page of a listing.
@@ -36,51 +34,6 @@ impl<T> Page<T> {
             items,
             next_page_token,
         }
-    }
-}
-
-/// A place in the list of runs: right after this run.
-#[derive(Debug, Clone)]
-pub(crate) struct RunCursor {
-    pub(crate) start_time_ms: i64,
-    pub(crate) run_id: String,
-}
-
-impl RunCursor {
-    pub(crate) fn token_after(run: &Run) -> String {
-        format!("{}:{}", run.info.start_time_ms, run.info.run_id)
-    }
-
-    pub(crate) fn parse(token: &str) -> Result<Self, TrackingError> {
-        let (start_time, run_id) = token.split_once(':').ok_or_else(|| unreadable(token))?;
-        Ok(RunCursor {
-            start_time_ms: parse(start_time, token)?,
-            run_id: run_id.to_owned(),
-        })
-    }
-
-    /// Returns whether the run comes after this place: newest start first, then by id.
-    pub(crate) fn is_before(&self, run: &RunInfo) -> bool {
-        let by_start = run.start_time_ms.cmp(&self.start_time_ms).reverse();
-        by_start.then_with(|| run.run_id.cmp(&self.run_id)) == Ordering::Greater
-    }
-}
-
-/// A place in the list of experiments: right after the one with this number.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct ExperimentCursor {
-    pub(crate) number: i64,
-}
-
-impl ExperimentCursor {
-    pub(crate) fn token_after(experiment: &Experiment) -> String {
-        experiment.experiment_id.clone()
-    }
-
-    pub(crate) fn parse(token: &str) -> Result<Self, TrackingError> {
-        Ok(ExperimentCursor {
-            number: parse(token, token)?,
-        })
     }
 }
 
@@ -122,5 +75,7 @@ fn parse(number: &str, token: &str) -> Result<i64, TrackingError> {
 }
 
 fn unreadable(token: &str) -> TrackingError {
-    TrackingError::invalid("page_token", format!("{token:?} was not made by this listing"))
+    TrackingError::rejected(format!(
+        "Invalid page token: {token:?} was not made by this listing"
+    ))
 }

@@ -11,7 +11,7 @@ const MAX_SEGMENT_BYTES: usize = 255;
 const ESCAPES: [&str; 3] = ["%2e", "%2f", "%5c"];
 
 /// Refuses a path that could leave the run's directory, or that some file system could not hold.
-pub(super) fn check_path(path: &str) -> Result<(), TrackingError> {
+pub(crate) fn check_path(path: &str) -> Result<(), TrackingError> {
     if path.len() > MAX_PATH_BYTES {
         let start: String = path.chars().take(40).collect();
         return Err(invalid(

@@ -11,7 +11,7 @@ enum NumberOrText {
     Text(String),
 }
 
-pub(super) fn serialize<S: Serializer>(value: &f64, serializer: S) -> Result<S::Ok, S::Error> {
+pub(crate) fn serialize<S: Serializer>(value: &f64, serializer: S) -> Result<S::Ok, S::Error> {
     match *value {
         value if value.is_nan() => serializer.serialize_str("NaN"),
         f64::INFINITY => serializer.serialize_str("Infinity"),
@@ -20,7 +20,7 @@ pub(super) fn serialize<S: Serializer>(value: &f64, serializer: S) -> Result<S::
     }
 }
 
-pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
     match NumberOrText::deserialize(deserializer)? {
         NumberOrText::Number(value) => Ok(value),
         NumberOrText::Text(text) => text
