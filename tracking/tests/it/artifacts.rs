@@ -36,7 +36,7 @@ both! {
 }
 
 async fn run() -> RunInfo {
-    Fixture::memory().await.run().await.info
+    Fixture::memory().await.unwrap().run().await.info
 }
 
 fn file(path: &str, size_bytes: u64) -> ArtifactEntry {
@@ -152,7 +152,7 @@ async fn a_missing_artifact_is_named_in_the_error(store: ArtifactStore) {
 }
 
 async fn runs_do_not_see_each_other(store: ArtifactStore) {
-    let fixture = Fixture::memory().await;
+    let fixture = Fixture::memory().await.unwrap();
     let (one, two) = (fixture.run().await.info, fixture.run().await.info);
     store.put(&one, "a", b"1".to_vec()).await.unwrap();
     assert_eq!(store.list_all(&two).await.unwrap(), []);

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use rookery_tracking::entities::Extreme;
 use rookery_tracking::{
-    ErrorCode, ListExperiments, MetricHistory, RunStatus, SqliteStore, Tag, TrackingError, TrackingStore,
+    ErrorCode, MetricHistory, RunStatus, SearchExperiments, SqlStore, Tag, TrackingError, TrackingStore,
     UpdateRun,
 };
 use rusqlite::Connection;
@@ -14,7 +15,7 @@ use crate::fixture::{START_MS, bounded, database, metric, metrics, params, run_i
 #[tokio::test]
 async fn records_outlive_the_store() {
     let (_folder, path) = database();
-    let store = SqliteStore::open(&path).await.unwrap();
+    let store = SqlStore::open(&path).await.unwrap();
     let experiment = store
         .get_or_create_experiment("Predicción de pingüinos")
         .await
@@ -48,7 +49,7 @@ async fn records_outlive_the_store() {
         .unwrap();
     drop(store);
 
-    let store = SqliteStore::open(&path).await.unwrap();
+    let store = SqlStore::open(&path).await.unwrap();
     assert_eq!(store.get_run(&run_id).await.unwrap(), run);
     assert_eq!(
         store
@@ -76,8 +77,8 @@ async fn two_stores_write_to_one_file_at_once() {
     bounded(async {
         let (_folder, path) = database();
         let stores = [
-            Arc::new(SqliteStore::open(&path).await.unwrap()),
-            Arc::new(SqliteStore::open(&path).await.unwrap()),
+            Arc::new(SqlStore::open(&path).await.unwrap()),
+            Arc::new(SqlStore::open(&path).await.unwrap()),
         ];
         let run_id: Arc<str> = stores[0]
             .create_run(run_in("0"))
@@ -130,9 +131,9 @@ async fn a_new_file_may_be_opened_by_many_at_once() {
             .map(|_| {
                 let path = path.clone();
                 tokio::spawn(async move {
-                    let store = SqliteStore::open(path).await.unwrap();
+                    let store = SqlStore::open(path).await.unwrap();
                     store
-                        .list_experiments(ListExperiments::default())
+                        .search_experiments(SearchExperiments::default())
                         .await
                         .unwrap()
                         .items
@@ -151,7 +152,7 @@ async fn a_new_file_may_be_opened_by_many_at_once() {
 async fn a_write_waits_for_another_process_and_a_read_does_not() {
     bounded(async {
         let (_folder, path) = database();
-        let store = Arc::new(SqliteStore::open(&path).await.unwrap());
+        let store = Arc::new(SqlStore::open(&path).await.unwrap());
         let run_id = store.create_run(run_in("0")).await.unwrap().info.run_id;
         let other = Connection::open(&path).unwrap();
         other.execute_batch("BEGIN IMMEDIATE").unwrap();
@@ -177,7 +178,7 @@ async fn a_write_waits_for_another_process_and_a_read_does_not() {
 async fn a_failing_write_takes_no_other_of_its_group_with_it() {
     bounded(async {
         let (_folder, path) = database();
-        let store = Arc::new(SqliteStore::open(&path).await.unwrap());
+        let store = Arc::new(SqlStore::open(&path).await.unwrap());
         let run_id = store.create_run(run_in("0")).await.unwrap().info.run_id;
         store.log_batch(&run_id, params(&[("fixed", "1")])).await.unwrap();
         // While the file is locked, writes gather in the queue and then share a commit.
@@ -205,6 +206,66 @@ async fn a_failing_write_takes_no_other_of_its_group_with_it() {
     .await;
 }
 
+/// What the first released version wrote is there, and what came with the second is right for it.
+#[tokio::test]
+async fn a_file_of_version_1_is_brought_up_to_date() {
+    let (_folder, path) = database();
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    let old = Connection::open(&path).unwrap();
+    old.execute_batch(include_str!("../../src/sql/schema/sqlite/0001_runs.sql"))
+        .unwrap();
+    old.execute_batch(
+        "PRAGMA user_version = 1;
+         INSERT INTO experiments VALUES (0, 'Default', 'mlflow-artifacts:/0', 'active', 1, 1),
+             (7, 'lab', 'mlflow-artifacts:/7', 'active', 2, 2), (8, 'gone', 'mlflow-artifacts:/8', 'active', 2, 2);
+         DELETE FROM experiments WHERE experiment_id = 8;
+         INSERT INTO runs VALUES
+             ('r1', 'first', 7, 'ada', 'RUNNING', 10, NULL, 'active', 'mlflow-artifacts:/7/r1/artifacts', 'driver 1');
+         INSERT INTO params VALUES ('r1', 'lr', '0.1');
+         INSERT INTO tags VALUES ('r1', 'mlflow.runName', 'first');
+         INSERT INTO curves VALUES (1, 'r1', 'loss', 3, 13, 0, 0.5), (2, 'r1', 'nan', 1, 11, 1, 0.0);
+         INSERT INTO points VALUES (1, 11, 1, 0, 0.5), (1, 12, 2, 0, 2.0), (1, 13, 3, 0, 0.5), (1, 12, 2, 1, 0.0),
+             (2, 11, 1, 1, 0.0);",
+    )
+    .unwrap();
+    drop(old);
+
+    let store = SqlStore::open(&path).await.unwrap();
+    let run = store.get_run("r1").await.unwrap();
+    assert_eq!((run.metric("loss"), run.param("lr")), (Some(0.5), Some("0.1")));
+    let summaries = store.metric_summaries("r1").await.unwrap();
+    let extremes: Vec<_> = summaries
+        .iter()
+        .map(|summary| {
+            let in_short = |extreme: Option<Extreme>| extreme.map(|extreme| (extreme.value, extreme.step));
+            (
+                summary.key.as_str(),
+                summary.count,
+                in_short(summary.min),
+                in_short(summary.max),
+            )
+        })
+        .collect();
+    assert_eq!(
+        extremes,
+        [
+            ("loss", 4, Some((0.5, 1)), Some((2.0, 2))),
+            ("nan", 1, None, None)
+        ]
+    );
+    // A point goes on from there; the numbers of experiments do too, past one that is gone.
+    store
+        .log_batch("r1", metrics([metric("loss", 0.25, 4)]))
+        .await
+        .unwrap();
+    let loss = store.metric_summaries("r1").await.unwrap().remove(0);
+    assert_eq!((loss.count, loss.latest.value), (5, 0.25));
+    let next = store.get_or_create_experiment("next").await.unwrap();
+    assert_eq!(next.experiment_id, "9");
+    // Nobody has renewed a lease yet.
+    assert_eq!(store.close_orphans(START_MS).await.unwrap(), ["r1"]);
+}
+
 #[tokio::test]
 async fn a_newer_file_is_refused_and_left_alone() {
     let (_folder, path) = database();
@@ -216,13 +277,13 @@ async fn a_newer_file_is_refused_and_left_alone() {
     drop(newer);
     let before = std::fs::read(&path).unwrap();
 
-    let error = SqliteStore::open(&path).await.unwrap_err();
+    let error = SqlStore::open(&path).await.unwrap_err();
     assert!(
         matches!(
             error,
             TrackingError::SchemaTooNew {
                 found: 1000,
-                supported: 1,
+                supported: 2,
                 ..
             }
         ),
@@ -238,14 +299,14 @@ async fn a_file_that_is_no_database_is_named_in_the_error() {
     let (_folder, path) = database();
     std::fs::create_dir_all(path.parent().unwrap()).unwrap();
     std::fs::write(&path, "species,island\n".repeat(100)).unwrap();
-    let error = SqliteStore::open(&path).await.unwrap_err();
+    let error = SqlStore::open(&path).await.unwrap_err();
     assert_eq!(error.code(), ErrorCode::InternalError);
     assert!(error.to_string().contains("tracking.db"), "{error}");
     assert!(error.to_string().contains("not a database"), "{error}");
 
     let folder_instead = path.parent().unwrap().to_owned();
     assert_eq!(
-        SqliteStore::open(folder_instead).await.unwrap_err().code(),
+        SqlStore::open(folder_instead).await.unwrap_err().code(),
         ErrorCode::InternalError
     );
 }

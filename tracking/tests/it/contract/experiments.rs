@@ -4,15 +4,15 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use rookery_tracking::{
-    CreateExperiment, ErrorCode, LifecycleStage, ListExperiments, ListRuns, Tag, TrackingError, ViewType,
+    CreateExperiment, ErrorCode, LifecycleStage, SearchExperiments, SearchRuns, Tag, TrackingError, ViewType,
 };
 
-use crate::fixture::{Fixture, START_MS, run_in};
+use crate::fixture::{Fixture, START_MS, run_in, search};
 
 pub(super) async fn a_new_store_has_only_the_default_experiment(fixture: Fixture) {
     let page = fixture
         .store
-        .list_experiments(ListExperiments::default())
+        .search_experiments(SearchExperiments::default())
         .await
         .unwrap();
     let [default] = &page.items[..] else {
@@ -58,7 +58,7 @@ pub(super) async fn a_name_is_taken_even_by_a_deleted_experiment(fixture: Fixtur
     assert_eq!(error.code(), ErrorCode::ResourceAlreadyExists);
     assert_eq!(
         error.to_string(),
-        "an experiment named \"lab\" already exists: experiment 1, active"
+        "Experiment(name=lab) already exists: experiment 1, active"
     );
 
     fixture.store.delete_experiment("1").await.unwrap();
@@ -103,6 +103,7 @@ pub(super) async fn get_or_create_refuses_a_deleted_experiment(fixture: Fixture)
 
 pub(super) async fn a_listing_goes_page_by_page_newest_first(fixture: Fixture) {
     for number in 1..=12 {
+        fixture.environment.advance_ms(1);
         fixture
             .store
             .get_or_create_experiment(&format!("experiment {number}"))
@@ -110,16 +111,16 @@ pub(super) async fn a_listing_goes_page_by_page_newest_first(fixture: Fixture) {
             .unwrap();
     }
     let mut seen = Vec::new();
-    let mut request = ListExperiments {
-        max_results: 5,
-        ..ListExperiments::default()
+    let mut request = SearchExperiments {
+        search: search("", &[], 5),
+        ..SearchExperiments::default()
     };
     loop {
-        let page = fixture.store.list_experiments(request.clone()).await.unwrap();
+        let page = fixture.store.search_experiments(request.clone()).await.unwrap();
         assert!(page.items.len() <= 5);
         seen.extend(page.items.into_iter().map(|experiment| experiment.experiment_id));
         let Some(token) = page.next_page_token else { break };
-        request.page_token = Some(token);
+        request.search.page_token = Some(token);
     }
     let expected: Vec<String> = (0..=12).rev().map(|number| number.to_string()).collect();
     assert_eq!(seen, expected);
@@ -142,18 +143,23 @@ pub(super) async fn deleting_takes_the_runs_along_and_restoring_brings_them_back
     assert!(
         fixture
             .store
-            .list_runs(ListRuns::default())
+            .search_runs(SearchRuns::default())
             .await
             .unwrap()
             .items
             .is_empty()
     );
-    let only_deleted = ListExperiments {
+    let only_deleted = SearchExperiments {
         view: ViewType::DeletedOnly,
-        ..ListExperiments::default()
+        ..SearchExperiments::default()
     };
     assert_eq!(
-        fixture.store.list_experiments(only_deleted).await.unwrap().items,
+        fixture
+            .store
+            .search_experiments(only_deleted)
+            .await
+            .unwrap()
+            .items,
         [deleted]
     );
 
@@ -162,7 +168,7 @@ pub(super) async fn deleting_takes_the_runs_along_and_restoring_brings_them_back
     assert_eq!(
         fixture
             .store
-            .list_experiments(ListExperiments::default())
+            .search_experiments(SearchExperiments::default())
             .await
             .unwrap()
             .items
@@ -184,7 +190,7 @@ pub(super) async fn an_id_that_is_not_there_is_named_in_the_error(fixture: Fixtu
     ] {
         let error = fixture.store.get_experiment(id).await.unwrap_err();
         assert_eq!(error.code(), ErrorCode::ResourceDoesNotExist, "{id:?}");
-        assert_eq!(error.to_string(), format!("experiment {id:?} does not exist"));
+        assert_eq!(error.to_string(), format!("No Experiment with id={id} exists"));
         assert_eq!(
             fixture.store.delete_experiment(id).await.unwrap_err().code(),
             ErrorCode::ResourceDoesNotExist
@@ -212,14 +218,92 @@ pub(super) async fn bad_experiments_are_refused(fixture: Fixture) {
         .await
         .unwrap();
     for max_results in [0, 50_001] {
-        let request = ListExperiments {
-            max_results,
-            ..ListExperiments::default()
+        let request = SearchExperiments {
+            search: search("", &[], max_results),
+            ..SearchExperiments::default()
         };
-        let error = fixture.store.list_experiments(request).await.unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            format!("invalid max_results: expected 1 to 50000, got {max_results}")
+        let error = fixture.store.search_experiments(request).await.unwrap_err();
+        assert_eq!(error.code(), ErrorCode::InvalidParameterValue);
+        assert!(
+            error.to_string().starts_with(&format!(
+                "Invalid value {max_results} for parameter 'max_results' supplied. It must be "
+            )),
+            "{error}"
+        );
+    }
+}
+
+pub(super) async fn an_active_experiment_can_be_renamed(fixture: Fixture) {
+    let store = &fixture.store;
+    store.get_or_create_experiment("lab").await.unwrap();
+    store.get_or_create_experiment("other").await.unwrap();
+    fixture.environment.advance_ms(5);
+    store.rename_experiment("1", "lab 2").await.unwrap();
+    let renamed = store.get_experiment("1").await.unwrap();
+    assert_eq!(
+        (renamed.name.as_str(), renamed.last_update_time_ms),
+        ("lab 2", START_MS + 5)
+    );
+    store.rename_experiment("1", "lab 2").await.unwrap();
+
+    let taken = store.rename_experiment("1", "other").await.unwrap_err();
+    assert_eq!(taken.code(), ErrorCode::ResourceAlreadyExists);
+    let empty = store.rename_experiment("1", "").await.unwrap_err();
+    assert_eq!(empty.to_string(), "Invalid experiment name: ''");
+    let missing = store.rename_experiment("9", "x").await.unwrap_err();
+    assert_eq!(missing.code(), ErrorCode::ResourceDoesNotExist);
+    store.delete_experiment("1").await.unwrap();
+    let deleted = store.rename_experiment("1", "x").await.unwrap_err();
+    assert_eq!(deleted.to_string(), "Cannot rename a non-active experiment.");
+    assert_eq!(deleted.code(), ErrorCode::InvalidState);
+}
+
+pub(super) async fn tags_of_an_experiment_come_and_go(fixture: Fixture) {
+    let store = &fixture.store;
+    store
+        .set_experiment_tag("0", Tag::new("team", "a"))
+        .await
+        .unwrap();
+    store
+        .set_experiment_tag("0", Tag::new("team", "b"))
+        .await
+        .unwrap();
+    store
+        .set_experiment_tag("0", Tag::new("goal", "x"))
+        .await
+        .unwrap();
+    let tags = store.get_experiment("0").await.unwrap().tags;
+    assert_eq!(tags, [Tag::new("goal", "x"), Tag::new("team", "b")]);
+
+    store.delete_experiment_tag("0", "team").await.unwrap();
+    assert_eq!(
+        store.get_experiment("0").await.unwrap().tags,
+        [Tag::new("goal", "x")]
+    );
+    let error = store.delete_experiment_tag("0", "team").await.unwrap_err();
+    assert_eq!(error.code(), ErrorCode::ResourceDoesNotExist);
+    assert_eq!(
+        error.to_string(),
+        "No tag with name: team in experiment with id 0"
+    );
+    let long = Tag::new("long", "x".repeat(20_001));
+    let error = store.set_experiment_tag("0", long).await.unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "'value' exceeds the maximum length of 20000 characters"
+    );
+
+    store.delete_experiment("0").await.unwrap();
+    for error in [
+        store
+            .set_experiment_tag("0", Tag::new("a", "1"))
+            .await
+            .unwrap_err(),
+        store.delete_experiment_tag("0", "goal").await.unwrap_err(),
+    ] {
+        assert!(
+            matches!(error, TrackingError::ExperimentDeleted { .. }),
+            "{error:?}"
         );
     }
 }

@@ -69,7 +69,7 @@ pub(super) async fn a_batch_has_limits(fixture: Fixture) {
                 params: some_params(1),
                 ..points(1000)
             },
-            "1001 metrics, params and tags together",
+            "1001 metrics, params, and tags",
         ),
     ];
     for (batch, what) in too_many {
@@ -159,6 +159,64 @@ pub(super) async fn keys_follow_the_rules(fixture: Fixture) {
             assert_eq!(error.code(), ErrorCode::InvalidParameterValue, "{key:?}");
         }
     }
+}
+
+/// People look for these messages.
+pub(super) async fn refusals_are_in_the_words_of_mlflow(fixture: Fixture) {
+    let run_id = fixture.run().await.info.run_id;
+    let twice = LogBatch {
+        params: vec![Param::new("a", 1), Param::new("b", 1), Param::new("a", 2)],
+        ..LogBatch::default()
+    };
+    let expected = [
+        (
+            metrics([metric("a$b", 1.0, 1)]),
+            "Invalid value \"a$b\" for parameter 'name' supplied: Names may only contain alphanumerics, underscores \
+             (_), dashes (-), periods (.), spaces ( ), colon(:) and slashes (/).",
+        ),
+        (
+            metrics([metric("a", 1.0, 1), metric("b/../c", 1.0, 1)]),
+            "Invalid value \"b/../c\" for parameter 'metrics[1].name' supplied: Names may be treated as files in \
+             certain cases, and must not resolve to other names when treated as such. This name would resolve to 'c'",
+        ),
+        (
+            params(&[(&"k".repeat(251), "1")]),
+            "'Param key' exceeds the maximum length of 250 characters",
+        ),
+        (
+            metrics((0..1001).map(|step| metric("a", 1.0, step))),
+            "A batch logging request can contain at most 1000 metrics. Got 1001 metrics. Please split up metrics \
+             across multiple requests and try again.",
+        ),
+        (
+            twice,
+            "Duplicate parameter keys have been submitted: ['a']. Please ensure the request contains only one param \
+             value per param key.",
+        ),
+    ];
+    for (batch, message) in expected {
+        let error = fixture.store.log_batch(&run_id, batch).await.unwrap_err();
+        assert_eq!(error.to_string(), message);
+        assert_eq!(error.code(), ErrorCode::InvalidParameterValue);
+    }
+    fixture
+        .store
+        .log_batch(&run_id, params(&[("a", "1"), ("b", "1")]))
+        .await
+        .unwrap();
+    let changed = params(&[("a", "2"), ("b", "3")]);
+    assert_eq!(
+        fixture
+            .store
+            .log_batch(&run_id, changed)
+            .await
+            .unwrap_err()
+            .to_string(),
+        format!(
+            "Changing param values is not allowed. Params were already logged='[{{'key': 'a', 'old_value': '1', \
+             'new_value': '2'}}, {{'key': 'b', 'old_value': '1', 'new_value': '3'}}]' for run ID='{run_id}'."
+        )
+    );
 }
 
 pub(super) async fn long_values_are_cut_not_refused(fixture: Fixture) {

@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use rookery_tracking::{ErrorCode, LogBatch, Metric, MetricHistory, Param, Tag, TrackingError};
 
+use rookery_tracking::entities::Extreme;
+
 use crate::fixture::{Fixture, START_MS, metric, metrics, params};
 
 pub(super) async fn a_batch_shows_in_the_run(fixture: Fixture) {
@@ -16,6 +18,7 @@ pub(super) async fn a_batch_shows_in_the_run(fixture: Fixture) {
         ],
         params: vec![Param::new("solver", "lbfgs"), Param::new("iterations", 5)],
         tags: vec![Tag::new("especie", "pingüino")],
+        ..LogBatch::default()
     };
     fixture.store.log_batch(&run.info.run_id, batch).await.unwrap();
     run.metrics = vec![metric("auc", 0.8, 1), metric("loss", 0.6, 2)];
@@ -85,7 +88,10 @@ pub(super) async fn a_param_never_changes_and_takes_its_batch_with_it(fixture: F
     assert_eq!(error.code(), ErrorCode::InvalidParameterValue);
     assert_eq!(
         error.to_string(),
-        format!("parameter \"reg\" of run {run_id} is \"0.1\" and cannot change to \"0.2\"")
+        format!(
+            "Changing param values is not allowed. Param with key='reg' was already logged with value='0.1' for run \
+             ID='{run_id}'. Attempted logging new value '0.2'."
+        )
     );
     assert_eq!(fixture.store.get_run(&run_id).await.unwrap(), before);
 }
@@ -281,4 +287,85 @@ pub(super) async fn writers_of_one_run_lose_nothing(fixture: Fixture) {
     let run = fixture.store.get_run(&run_id).await.unwrap();
     assert_eq!(run.metrics.len(), 9);
     assert_eq!(run.metric("shared"), Some(7.0));
+}
+
+pub(super) async fn a_tag_can_be_removed(fixture: Fixture) {
+    let store = &fixture.store;
+    let run_id = fixture.run().await.info.run_id;
+    store.set_tag(&run_id, Tag::new("note", "1")).await.unwrap();
+    store.delete_tag(&run_id, "note").await.unwrap();
+    assert_eq!(store.get_run(&run_id).await.unwrap().tag("note"), None);
+    let error = store.delete_tag(&run_id, "note").await.unwrap_err();
+    assert_eq!(error.code(), ErrorCode::ResourceDoesNotExist);
+    assert_eq!(
+        error.to_string(),
+        format!("No tag with name: note in run with id {run_id}")
+    );
+}
+
+pub(super) async fn summaries_know_the_extremes(fixture: Fixture) {
+    let store = &fixture.store;
+    let run_id = fixture.run().await.info.run_id;
+    let first = [
+        metric("loss", 0.5, 3),
+        metric("loss", f64::NAN, 4),
+        metric("loss", 0.5, 2),
+        metric("nan", f64::NAN, 1),
+    ];
+    store.log_batch(&run_id, metrics(first.clone())).await.unwrap();
+    // Again: the same points count once.
+    store.log_batch(&run_id, metrics(first)).await.unwrap();
+    let second = [
+        metric("loss", 0.25, 1),
+        metric("loss", f64::INFINITY, 0),
+        metric("loss", 0.25, 9),
+    ];
+    store.log_batch(&run_id, metrics(second)).await.unwrap();
+
+    let summaries = store.metric_summaries(&run_id).await.unwrap();
+    let [loss, nan] = &summaries[..] else {
+        panic!("{summaries:?}")
+    };
+    let extreme = |value: f64, step: i64| Some(Extreme { value, step });
+    assert_eq!((loss.key.as_str(), loss.count), ("loss", 6));
+    assert_eq!(
+        (loss.min, loss.max),
+        (extreme(0.25, 1), extreme(f64::INFINITY, 0))
+    );
+    assert_eq!(loss.latest, metric("loss", 0.25, 9));
+    assert_eq!(
+        (nan.key.as_str(), nan.count, nan.min, nan.max),
+        ("nan", 1, None, None)
+    );
+    assert!(nan.latest.value.is_nan());
+    assert_eq!(
+        store.metric_summaries("none").await.unwrap_err().code(),
+        ErrorCode::ResourceDoesNotExist
+    );
+}
+
+pub(super) async fn every_model_of_a_run_is_recorded(fixture: Fixture) {
+    let run_id: Arc<str> = fixture.run().await.info.run_id.into();
+    let recorders: Vec<_> = (0..6)
+        .map(|number| {
+            let (store, run_id) = (Arc::clone(&fixture.store), Arc::clone(&run_id));
+            tokio::spawn(async move {
+                let model =
+                    serde_json::json!({"artifact_path": number, "flavors": {"big": "x".repeat(3000)}});
+                store.record_model(&run_id, model).await.unwrap();
+            })
+        })
+        .collect();
+    for recorder in recorders {
+        recorder.await.unwrap();
+    }
+    let run = fixture.store.get_run(&run_id).await.unwrap();
+    let models: Vec<serde_json::Value> =
+        serde_json::from_str(run.tag("mlflow.log-model.history").unwrap()).unwrap();
+    let mut paths: Vec<i64> = models
+        .iter()
+        .map(|model| model["artifact_path"].as_i64().unwrap())
+        .collect();
+    paths.sort_unstable();
+    assert_eq!(paths, [0, 1, 2, 3, 4, 5]);
 }
