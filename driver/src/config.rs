@@ -3,14 +3,32 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use rookery_tracking::{ArtifactStore, TrackingStore};
+use rookery_proto::Token;
 use url::Url;
+
+use crate::records::RemoteRecords;
+
+/// How long a driver's word that it lives holds. A run of a driver that died is closed when it has run out.
+pub const LEASE: Duration = Duration::from_secs(30);
+/// How often a driver says that it lives: a few words may get lost before the lease runs out.
+pub const LEASE_RENEWAL: Duration = Duration::from_secs(5);
+/// How often runs of drivers that died are looked for.
+pub const ORPHAN_CHECK: Duration = Duration::from_secs(30);
+
+/// How long a job waits at its end until another server has its records.
+pub const DELIVERY_WAIT: Duration = Duration::from_secs(30);
 
 /// Configuration of a driver; the port it serves on is handed over beside it.
 #[derive(Debug, Clone)]
 pub struct DriverConfig {
     /// Where clients and workers reach it.
     pub url: Url,
+    /// What every caller must know; `None` lets everybody in.
+    pub token: Option<Token>,
+    /// Where runs are recorded, unless the job says otherwise; `None` for this driver's own records.
+    pub tracking_uri: Option<Url>,
+    /// How the records of other servers are reached; `None` if they can't be.
+    pub remote: Option<Arc<dyn RemoteRecords>>,
     /// How often workers send heartbeats.
     pub heartbeat_interval: Duration,
     /// After how long without one a worker is lost.
@@ -21,27 +39,33 @@ pub struct DriverConfig {
     pub round_deadline: Duration,
     /// How long requests in flight may take once a shutdown has begun.
     pub shutdown_grace: Duration,
+    /// How long this driver's runs are its own after its last sign of life.
+    pub lease: Duration,
+    /// How often it gives one.
+    pub lease_renewal: Duration,
+    /// How often it closes the runs of drivers that died.
+    pub orphan_check: Duration,
+    /// How long a job waits at its end until another server has its records.
+    pub delivery_wait: Duration,
 }
 
 impl DriverConfig {
-    /// A driver at `url` with the default bounds.
+    /// A driver at `url` with the default bounds, that lets everybody in and records at home.
     pub fn new(url: Url) -> Self {
         Self {
             url,
+            token: None,
+            tracking_uri: None,
+            remote: None,
             heartbeat_interval: Duration::from_secs(1),
             heartbeat_timeout: Duration::from_secs(10),
             ingest_deadline: Duration::from_secs(3600),
             round_deadline: Duration::from_secs(600),
             shutdown_grace: Duration::from_secs(5),
+            lease: LEASE,
+            lease_renewal: LEASE_RENEWAL,
+            orphan_check: ORPHAN_CHECK,
+            delivery_wait: DELIVERY_WAIT,
         }
     }
-}
-
-/// Where runs are recorded.
-#[derive(Debug, Clone)]
-pub struct Records {
-    /// Experiments, runs, params, metrics, tags.
-    pub store: Arc<dyn TrackingStore>,
-    /// Job files and models.
-    pub artifacts: ArtifactStore,
 }

@@ -40,6 +40,16 @@ impl EventLog {
         self.count.send_replace(events.len());
     }
 
+    /// The runs that were started, in order.
+    pub(crate) fn run_ids(&self) -> Vec<String> {
+        let events = self.events.lock().unwrap_or_else(PoisonError::into_inner);
+        let started = events.iter().filter_map(|event| match &event.event {
+            Some(Event::RunStarted(run)) => Some(run.run_id.clone()),
+            _ => None,
+        });
+        started.collect()
+    }
+
     /// The events after number `sequence`, at least one: waits for the next if there is none yet.
     pub async fn after(&self, sequence: u64) -> Vec<JobEvent> {
         let mut count = self.count.subscribe();

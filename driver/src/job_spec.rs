@@ -8,6 +8,7 @@ use rookery_ml::{
 };
 use rookery_proto::{ErrorClass, Failure};
 use serde::{Deserialize, Serialize};
+use url::Url;
 
 use crate::error::of_ml;
 
@@ -32,6 +33,9 @@ pub struct JobSpec {
     /// How the test part is judged.
     #[serde(default)]
     pub evaluation: EvaluationSection,
+    /// Where the runs are recorded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tracking: Option<TrackingSection>,
 }
 
 /// `[job]`.
@@ -128,6 +132,14 @@ impl Default for EvaluationSection {
     }
 }
 
+/// `[tracking]`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TrackingSection {
+    /// An MLflow server, instead of the driver's own records.
+    pub uri: String,
+}
+
 /// A job whose parts are checked one by one; whether the columns exist is known once the sources are open.
 #[derive(Debug, Clone)]
 pub struct ValidJobSpec {
@@ -151,6 +163,8 @@ pub struct ValidJobSpec {
     pub runs: Vec<ValidRun>,
     /// Metrics to report.
     pub metrics: Vec<Metric>,
+    /// Where the runs are recorded; where the driver records without it.
+    pub tracking_uri: Option<Url>,
 }
 
 /// One run of a job.
@@ -194,6 +208,10 @@ impl JobSpec {
             weight: self.training.weight,
             runs,
             metrics: check_metrics(&self.evaluation.metrics)?,
+            tracking_uri: self
+                .tracking
+                .map(|tracking| tracking_uri(&tracking.uri))
+                .transpose()?,
         })
     }
 }
@@ -225,4 +243,45 @@ fn check_metrics(names: &[String]) -> Result<Vec<Metric>, Failure> {
                 .map_err(|e: rookery_ml::MlError| of_ml(&e).at("evaluation.metrics"))
         })
         .collect()
+}
+
+/// The address of an MLflow server. Job files are kept with every run, so a password must not be in it.
+///
+/// # Errors
+/// Class config; the location is the key of the job file.
+pub fn tracking_uri(text: &str) -> Result<Url, Failure> {
+    let wrong = |what: String| Failure::new(ErrorClass::Config, what).at("tracking.uri");
+    let url = Url::parse(text).map_err(|e| {
+        wrong(format!("\"{text}\" is no URL: {e}")).hint("for example http://mlflow.example.org:5000")
+    })?;
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(wrong("the address holds a user or password, which every run's record would show".into())
+            .hint("set MLFLOW_TRACKING_TOKEN, or MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, for the driver"));
+    }
+    if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
+        return Err(wrong(format!(
+            "\"{text}\" is not the address of a server, expected http:// or https://"
+        )));
+    }
+    Ok(url)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn records_go_to_servers_only_and_passwords_elsewhere() {
+        assert!(tracking_uri("https://mlflow.example.org/prefix").is_ok());
+        for text in [
+            "mlflow.example.org:5000",
+            "sqlite:///mlflow.db",
+            "databricks",
+            "ftp://ada:pw@example.org",
+        ] {
+            let failure = tracking_uri(text).unwrap_err();
+            assert_eq!(failure.location.as_deref(), Some("tracking.uri"), "{text}");
+            assert!(!failure.message.contains("pw"), "{failure}");
+        }
+    }
 }

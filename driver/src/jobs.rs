@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use rookery_data::engine::Channels;
 use rookery_proto::v1::job_event::Event;
@@ -11,9 +11,10 @@ use rookery_proto::{ErrorClass, Failure};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::config::{DriverConfig, Records};
+use crate::config::DriverConfig;
 use crate::events::EventLog;
 use crate::job_file;
+use crate::records::Records;
 use crate::training::Job;
 use crate::workers::Workers;
 
@@ -45,11 +46,12 @@ pub struct Jobs {
 }
 
 impl Jobs {
-    /// No jobs yet.
+    /// No jobs yet; `owner` is the name of this driver process.
     pub fn new(
         config: DriverConfig,
         records: Records,
         workers: Arc<Workers>,
+        owner: String,
         stop: CancellationToken,
     ) -> Self {
         Self {
@@ -57,7 +59,7 @@ impl Jobs {
             records,
             workers,
             channels: Channels::default(),
-            owner: format!("driver-{}", uuid::Uuid::new_v4().simple()),
+            owner,
             logs: Mutex::default(),
             tasks: TaskTracker::new(),
             stop,
@@ -86,6 +88,7 @@ impl Jobs {
             owner: self.owner.clone(),
             config: self.config.clone(),
             records: self.records.clone(),
+            destination: OnceLock::new(),
             workers: Arc::clone(&self.workers),
             channels: self.channels.clone(),
             events,
@@ -114,13 +117,19 @@ impl Jobs {
 /// Carries a job out, and writes its last event whatever happens, a panic included.
 async fn finish(job: Job, file_name: String, stop: CancellationToken) {
     let (events, toml, id) = (Arc::clone(&job.events), job.toml.clone(), job.id.clone());
-    let job = tokio::spawn(async move { job.run(&stop).await });
-    let result = job.await.unwrap_or_else(|e| {
-        Err(Failure::new(
-            ErrorClass::Internal,
-            format!("the job's task ended early: {e}"),
-        ))
+    let job = Arc::new(job);
+    let task = tokio::spawn({
+        let job = Arc::clone(&job);
+        async move { job.run(&stop).await }
     });
+    let result = match task.await {
+        Ok(result) => result,
+        Err(e) => {
+            let failure = Failure::new(ErrorClass::Internal, format!("the job's task ended early: {e}"));
+            job.close_left_open(&failure).await;
+            Err(failure)
+        }
+    };
     let finished = match result {
         Ok(()) => JobFinished {
             status: JobStatus::Succeeded.into(),

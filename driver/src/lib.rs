@@ -4,6 +4,9 @@
 //! ([`jobs`](Jobs)). `training.rs` tells its story: plan, materialise on the engine, fit stages, build blocks, then
 //! rounds, evaluation and the record of each run. A round goes `training.rs` → `rounds.rs` → `placement.rs` →
 //! `worker_channel.rs`, and from there over the wire. Who belongs to the cluster is known to [`Workers`].
+//!
+//! Runs are written by `recording.rs` to [`Records`], which `port.rs` serves to MLflow's clients beside our own gRPC;
+//! `lease.rs` sees to it that no run outlives its driver as RUNNING.
 
 mod blame;
 mod config;
@@ -12,9 +15,12 @@ mod events;
 pub mod job_file;
 pub mod job_spec;
 mod jobs;
+mod lease;
 mod placement;
 mod planning;
+mod port;
 mod recording;
+mod records;
 mod rounds;
 mod server;
 mod training;
@@ -26,52 +32,55 @@ use std::sync::Arc;
 use rookery_proto::v1::job_service_server::JobServiceServer;
 use rookery_proto::v1::membership_service_server::MembershipServiceServer;
 use rookery_proto::{ErrorClass, Failure, MAX_MESSAGE_BYTES};
+use rookery_tracking::api::Api;
 use tokio::net::TcpListener;
 use tokio::time::Instant;
-use tokio_stream::wrappers::TcpListenerStream;
 use tokio_util::sync::CancellationToken;
+use tonic::service::Routes;
 
-pub use config::{DriverConfig, Records};
+use server::{JobServer, MembershipServer};
+
+pub use config::{DELIVERY_WAIT, DriverConfig, LEASE, LEASE_RENEWAL, ORPHAN_CHECK};
 pub use error::of_data as failure_of_data;
 pub use events::EventLog;
 pub use jobs::{Jobs, Submission};
-pub use recording::{JOB_ARTIFACT, LOSS_METRIC, MODEL_ARTIFACT};
+pub use recording::{JOB_ARTIFACT, LOSS_METRIC, MODEL_ARTIFACT, TAG_BASE_DIR, TAG_BEST_RUN, TAG_JOB};
+pub use records::{Delivery, JobRecords, Records, RemoteRecords, RunArtifacts};
 pub use workers::{Registration, WorkerInfo, WorkerState, Workers};
 
-/// Serves clients and workers on `listener` until `shutdown` is cancelled; running jobs are then cancelled, and
+/// Serves clients and workers (gRPC) and MLflow's clients (HTTP) on `listener` until `shutdown` is cancelled; running jobs are then cancelled, and
 /// their records say so.
 ///
 /// # Errors
-/// The port fails.
+/// The port fails; the records can't be written to.
 pub async fn run(
     config: DriverConfig,
     records: Records,
     listener: TcpListener,
     shutdown: CancellationToken,
 ) -> Result<(), Failure> {
+    let owner = format!("driver-{}", uuid::Uuid::new_v4().simple());
+    lease::begin(records.store.as_ref(), &owner, &config).await?;
+    let keeper = lease::keep(Arc::clone(&records.store), owner.clone(), config.clone());
+    let keeper = tokio::spawn(keeper);
     let workers = Arc::new(Workers::default());
     let jobs = Arc::new(Jobs::new(
         config.clone(),
-        records,
+        records.clone(),
         Arc::clone(&workers),
+        owner,
         shutdown.clone(),
     ));
-    let job_server = JobServer {
-        jobs: Arc::clone(&jobs),
-        workers: Arc::clone(&workers),
-    };
-    let membership = MembershipServer {
-        config: config.clone(),
-        workers: Arc::clone(&workers),
-    };
-    let sweeper = tokio::spawn(sweep(config.clone(), workers, shutdown.clone()));
+    let sweeper = tokio::spawn(sweep(config.clone(), Arc::clone(&workers), shutdown.clone()));
     // The port outlives the jobs: watchers must hear how they end.
     let close = CancellationToken::new();
-    let serve = tonic::transport::Server::builder()
-        .tcp_nodelay(true)
-        .add_service(JobServiceServer::new(job_server).max_decoding_message_size(MAX_MESSAGE_BYTES))
-        .add_service(MembershipServiceServer::new(membership))
-        .serve_with_incoming_shutdown(TcpListenerStream::new(listener), close.clone().cancelled_owned());
+    let serve = port::serve(
+        listener,
+        grpc(&config, Arc::clone(&jobs), workers),
+        http(&config, records),
+        config.token,
+        close.clone(),
+    );
     let mut serve = tokio::spawn(serve);
     let served = tokio::select! {
         served = &mut serve => Some(served),
@@ -90,6 +99,8 @@ pub async fn run(
         None => tokio::time::timeout(config.shutdown_grace, serve).await.ok(),
     };
     sweeper.abort();
+    // The lease runs out by itself: what is still open then belongs to nobody.
+    keeper.abort();
     match served {
         Some(Ok(Err(e))) => Err(Failure::new(
             ErrorClass::Internal,
@@ -97,6 +108,33 @@ pub async fn run(
         )),
         _ => Ok(()),
     }
+}
+
+/// What clients and workers call.
+fn grpc(config: &DriverConfig, jobs: Arc<Jobs>, workers: Arc<Workers>) -> Routes {
+    let membership = MembershipServer {
+        config: config.clone(),
+        workers: Arc::clone(&workers),
+    };
+    let job_server = JobServer { jobs, workers };
+    Routes::new(JobServiceServer::new(job_server).max_decoding_message_size(MAX_MESSAGE_BYTES))
+        .add_service(MembershipServiceServer::new(membership))
+}
+
+/// What MLflow's clients call.
+fn http(config: &DriverConfig, records: Records) -> axum::Router {
+    let Records {
+        store,
+        registry,
+        artifacts,
+    } = records;
+    let token = config.token.as_ref().map(|token| token.expose().to_string());
+    rookery_tracking::api::router(Api {
+        store,
+        registry,
+        artifacts,
+        token,
+    })
 }
 
 /// Notices workers that fell silent.
@@ -108,5 +146,3 @@ async fn sweep(config: DriverConfig, workers: Arc<Workers>, shutdown: Cancellati
         }
     }
 }
-
-use server::{JobServer, MembershipServer};

@@ -2,30 +2,35 @@
 //! evaluate, record. Whatever happens, the workers' memory is released at the end.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
+use std::time::Instant;
 
 use rookery_data::engine::{Channels, Engine};
 use rookery_data::{Dataset, IngestPlan};
 use rookery_ml::{
     ColumnKind, FittedPipeline, LogisticRegressionModel, Metric, Model, PipelineFit, Summary, Training,
 };
-use rookery_proto::v1::job_event::Event;
-use rookery_proto::v1::{self, Phase};
+use rookery_proto::v1::Phase;
 use rookery_proto::{ErrorClass, Failure};
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use crate::blame::locate_record;
-use crate::config::{DriverConfig, Records};
+use crate::config::DriverConfig;
 use crate::error::{of_data, of_ml};
-use crate::events::EventLog;
+use crate::events::{EventLog, now_ms};
 use crate::job_spec::{ValidJobSpec, ValidRun};
 use crate::placement::{self, Placement};
 use crate::planning::{self, column_kinds};
-use crate::recording::{Outcome, Recorder, RunStart, describe_params};
+use crate::recording::{self, JobRecord, Outcome, RunRecord};
+use crate::records::{JobRecords, Records};
 use crate::rounds;
 use crate::worker_channel::BlockSpec;
 use crate::workers::Workers;
+
+mod telling;
+
+use telling::{counted, iteration_event};
 
 /// Everything a job needs to be carried out.
 #[derive(Debug)]
@@ -40,6 +45,8 @@ pub(crate) struct Job {
     pub(crate) owner: String,
     pub(crate) config: DriverConfig,
     pub(crate) records: Records,
+    /// Where this job is recorded, once that is decided.
+    pub(crate) destination: OnceLock<JobRecords>,
     pub(crate) workers: Arc<Workers>,
     pub(crate) channels: Channels,
     pub(crate) events: Arc<EventLog>,
@@ -53,34 +60,73 @@ struct Prepared {
     pipeline: FittedPipeline,
     blocks_id: String,
     summary: Summary,
+    /// Threads of all workers together.
+    cores: usize,
 }
 
 impl Job {
     /// Carries the job out; ends early when `stop` is cancelled.
     pub(crate) async fn run(&self, stop: &CancellationToken) -> Result<(), Failure> {
+        let started = (now_ms(), Instant::now());
         self.phase(Phase::Plan, &self.spec.name);
         let plan = planning::plan(&self.spec, &self.base_dir).await?;
+        let records = self
+            .records
+            .for_job(self.spec.tracking_uri.as_ref(), &self.config)
+            .await?;
+        let records = self.destination.get_or_init(|| records);
         let workers = self.workers.active()?;
         let urls: Vec<Url> = workers.iter().map(|worker| worker.url.clone()).collect();
-        let threads = workers.iter().map(|worker| worker.threads).max().unwrap_or(1);
-        let engine = Engine::cluster(urls.clone(), self.channels.clone(), threads);
+        let threads = workers.iter().map(|worker| worker.threads);
+        let engine = Engine::cluster(
+            urls.clone(),
+            self.channels.clone(),
+            threads.clone().max().unwrap_or(1),
+        );
         // Known before anything is cached, so that a failed ingestion leaves nothing behind either.
         let dataset_id = format!("{}-data", self.id);
-        let result = self.run_on(&engine, &plan, &dataset_id, stop).await;
+        let prepare = self.prepare(&engine, &plan, &dataset_id, threads.sum());
+        let result = async {
+            let prepared = unless_stopped(stop, prepare).await?;
+            let facts = self.facts(&prepared, &plan, started);
+            let record = JobRecord::start(records, facts).await?;
+            let trained = self.train_all(&prepared, &record, stop).await;
+            record.end(trained).await
+        };
+        let result = result.await;
         placement::release(&urls, &dataset_id, &self.channels).await;
+        self.deliver(records).await;
         result
     }
 
-    async fn run_on(
+    /// Waits for another server to have the records, and says how it calls the runs or what it does not have yet.
+    async fn deliver(&self, records: &JobRecords) {
+        let Some(delivery) = &records.delivery else { return };
+        if let Err(left) = delivery.finish(self.config.delivery_wait).await {
+            self.warn(left);
+        }
+        for run_id in self.events.run_ids() {
+            if let Some(server_id) = delivery.server_id(&run_id) {
+                self.warn(format!("run {run_id} is run {server_id} on that server"));
+            }
+        }
+    }
+
+    /// Ends the runs that a task left open which can't do it itself any more.
+    pub(crate) async fn close_left_open(&self, failure: &Failure) {
+        if let Some(records) = self.destination.get() {
+            recording::close_left_open(records.store.as_ref(), &self.id, failure).await;
+        }
+    }
+
+    async fn train_all(
         &self,
-        engine: &Engine,
-        plan: &IngestPlan,
-        dataset_id: &str,
+        prepared: &Prepared,
+        record: &JobRecord<'_>,
         stop: &CancellationToken,
     ) -> Result<(), Failure> {
-        let prepared = unless_stopped(stop, self.prepare(engine, plan, dataset_id)).await?;
         for (index, run) in self.spec.runs.iter().enumerate() {
-            self.train_one(&prepared, index as u32, run, stop).await?;
+            self.train_one(prepared, record, index as u32, run, stop).await?;
         }
         Ok(())
     }
@@ -91,6 +137,7 @@ impl Job {
         engine: &Engine,
         plan: &IngestPlan,
         dataset_id: &str,
+        cores: usize,
     ) -> Result<Prepared, Failure> {
         let (workers, partitions) = (engine.workers().len(), plan.partition_count());
         self.phase(
@@ -135,6 +182,7 @@ impl Job {
             pipeline,
             blocks_id: blocks.blocks_id,
             summary,
+            cores,
         })
     }
 
@@ -142,25 +190,35 @@ impl Job {
     async fn train_one(
         &self,
         prepared: &Prepared,
+        record: &JobRecord<'_>,
         index: u32,
         run: &ValidRun,
         stop: &CancellationToken,
     ) -> Result<(), Failure> {
-        let recorder = self.start_record(prepared, index, run).await?;
+        let params = recording::describe_params(&run.params)?;
+        let recorder = record.start_training(run.name.as_deref(), params.clone()).await?;
+        self.tell_started(&recorder, index, params);
         let result = unless_stopped(stop, self.train_recorded(prepared, index, run, &recorder)).await;
-        if let Err(failure) = &result {
-            recorder.fail(failure).await;
+        match result {
+            Ok(metrics) => {
+                record.judge(&recorder, &metrics);
+                Ok(())
+            }
+            Err(failure) => {
+                recorder.fail(&failure).await;
+                Err(failure)
+            }
         }
-        result
     }
 
+    /// Trains, evaluates and records; returns the metrics.
     async fn train_recorded(
         &self,
         prepared: &Prepared,
         index: u32,
         run: &ValidRun,
-        recorder: &Recorder,
-    ) -> Result<(), Failure> {
+        recorder: &RunRecord,
+    ) -> Result<Vec<(Metric, f64)>, Failure> {
         self.phase(
             Phase::Train,
             &format!("run {} of {}", index + 1, self.spec.runs.len()),
@@ -168,6 +226,7 @@ impl Job {
         let mut training = Training::new(&run.valid, &prepared.summary).map_err(|e| of_ml(&e))?;
         let mut reported = None;
         let progress = |training: &Training| {
+            recorder.progress(training.objective_history());
             let iteration = training.iteration();
             if reported != Some(iteration) {
                 reported = Some(iteration);
@@ -205,37 +264,14 @@ impl Job {
         let outcome = Outcome {
             fit: &fit,
             model: &model,
+            columns: &prepared.dataset.columns,
             metrics: &metrics,
             coefficients_sha256: &coefficients_sha256,
+            cores: prepared.cores,
         };
-        recorder.finish(outcome).await?;
-        if !fit.termination.converged() {
-            self.warn(format!(
-                "run {} did not converge: {} after {} iterations, gradient norm {:e}",
-                recorder.run_name(),
-                fit.termination.name(),
-                fit.iterations,
-                fit.gradient_norm
-            ));
-        }
-        self.events.push(Event::RunFinished(v1::RunFinished {
-            run_id: recorder.run_id().to_string(),
-            run_name: recorder.run_name().to_string(),
-            index,
-            metrics: metrics
-                .iter()
-                .map(|(metric, value)| v1::MetricValue {
-                    name: metric.name().to_string(),
-                    value: *value,
-                })
-                .collect(),
-            coefficients_sha256,
-            stop_reason: fit.termination.name().to_string(),
-            converged: fit.termination.converged(),
-            iterations: fit.iterations as u64,
-            loss: fit.objective_history.last().copied().unwrap_or(f64::NAN),
-        }));
-        Ok(())
+        recorder.finish(&outcome).await?;
+        self.tell_finished(recorder, index, &outcome);
+        Ok(metrics)
     }
 
     /// Scores the test part; without test rows there are no metrics.
@@ -252,110 +288,12 @@ impl Job {
             .collect()
     }
 
-    async fn start_record(
-        &self,
-        prepared: &Prepared,
-        index: u32,
-        run: &ValidRun,
-    ) -> Result<Recorder, Failure> {
-        let mut params = describe_params(&run.params)?;
-        let shown = params.clone();
-        params.extend(self.data_params(&prepared.dataset));
-        let tags = [
-            ("mlflow.source.name", self.spec.name.as_str()),
-            ("mlflow.source.type", "JOB"),
-            ("mlflow.user", &self.user),
-            ("rookery.job_id", &self.id),
-            ("rookery.data_fingerprint", &prepared.dataset.fingerprint),
-            ("rookery.version", env!("CARGO_PKG_VERSION")),
-        ];
-        let recorder = Recorder::start(
-            &self.records,
-            RunStart {
-                experiment: &self.spec.experiment,
-                name: run.name.as_deref(),
-                user: &self.user,
-                owner: &self.owner,
-                params,
-                tags: tags
-                    .map(|(key, value)| (key.to_string(), value.to_string()))
-                    .to_vec(),
-                job_toml: &self.toml,
-            },
-        )
-        .await?;
-        self.events.push(Event::RunStarted(v1::RunStarted {
-            run_id: recorder.run_id().to_string(),
-            run_name: recorder.run_name().to_string(),
-            index,
-            params: shown.into_iter().collect(),
-        }));
-        Ok(recorder)
-    }
-
-    /// What the run's data were: split, seed, row counts.
-    fn data_params(&self, dataset: &Dataset) -> Vec<(String, String)> {
-        let rows = |part: usize| dataset.part_rows.get(part).copied().unwrap_or(0).to_string();
-        let split = &self.spec.split;
-        vec![
-            (
-                "split.method".into(),
-                format!("{:?}", split.method).to_lowercase(),
-            ),
-            ("split.weights".into(), format!("{:?}", split.weights)),
-            ("split.seed".into(), split.seed.to_string()),
-            ("data.rows_read".into(), dataset.cleaning.rows_read.to_string()),
-            ("data.rows_kept".into(), dataset.cleaning.rows_kept.to_string()),
-            ("data.rows_train".into(), rows(0)),
-            ("data.rows_test".into(), rows(1)),
-            ("data.partitions".into(), dataset.partitions.len().to_string()),
-            ("label".into(), self.spec.label.clone()),
-            ("features".into(), self.spec.features.clone()),
-        ]
-    }
-
     /// Names file and line in a failure about a row.
     async fn with_place<T>(&self, result: Result<T, Failure>, plan: &IngestPlan) -> Result<T, Failure> {
         match result {
             Ok(value) => Ok(value),
             Err(failure) => Err(locate_record(failure, plan, &self.spec).await),
         }
-    }
-
-    fn report(&self, dataset: &Dataset, placement: &Placement) {
-        let cleaning = &dataset.cleaning;
-        self.events.push(Event::Cleaning(v1::CleaningReport {
-            rows_read: cleaning.rows_read,
-            rows_kept: cleaning.rows_kept,
-            rows_dropped: cleaning.rows_dropped(),
-            reasons: cleaning
-                .dropped
-                .iter()
-                .map(|(reason, rows)| v1::DropReason {
-                    reason: reason.clone(),
-                    rows: *rows,
-                })
-                .collect(),
-        }));
-        self.events.push(Event::Split(v1::SplitReport {
-            rows: dataset.part_rows.clone(),
-            partitions: dataset.partitions.len() as u32,
-            workers: placement.holder_count() as u32,
-            data_fingerprint: dataset.fingerprint.clone(),
-        }));
-    }
-
-    fn phase(&self, phase: Phase, detail: &str) {
-        tracing::info!(job_id = %self.id, phase = phase.as_str_name(), detail, "phase");
-        self.events.push(Event::PhaseStarted(v1::PhaseStarted {
-            phase: phase.into(),
-            detail: detail.to_string(),
-        }));
-    }
-
-    fn warn(&self, message: String) {
-        tracing::info!(job_id = %self.id, message);
-        self.events.push(Event::Warning(v1::Warning { message }));
     }
 }
 
@@ -368,11 +306,6 @@ async fn unless_stopped<T>(
         result = work => result,
         () = stop.cancelled() => Err(Failure::new(ErrorClass::Cancelled, "the driver was asked to stop")),
     }
-}
-
-/// `1 worker`, `2 workers`.
-fn counted(count: u64, noun: &str) -> String {
-    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }
 
 /// Spark answers one class with an infinite intercept; a model that knows one class only is refused here.
@@ -389,14 +322,4 @@ fn check_classes(summary: &Summary, label: &str) -> Result<(), Failure> {
         .hint("a classifier needs rows of at least two classes; check the label column and the split")),
         _ => Ok(()),
     }
-}
-
-fn iteration_event(run_id: &str, training: &Training, run: &ValidRun) -> Event {
-    Event::Iteration(v1::Iteration {
-        run_id: run_id.to_string(),
-        iteration: training.iteration() as u64,
-        max_iterations: run.params.max_iter as u64,
-        loss: training.objective_history().last().copied().unwrap_or(f64::NAN),
-        gradient_norm: training.gradient_norm().unwrap_or(f64::NAN),
-    })
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use rookery_proto::Token;
 use url::Url;
 
 /// Configuration of a worker; the port it serves on is handed over beside it.
@@ -9,6 +10,8 @@ use url::Url;
 pub struct WorkerConfig {
     /// The driver.
     pub driver: Url,
+    /// What the driver asks for, if it is known.
+    pub token: Option<Token>,
     /// Where the driver and other workers reach this worker.
     pub url: Url,
     /// Threads to compute with, at least 1.
@@ -26,6 +29,7 @@ impl WorkerConfig {
     pub fn new(driver: Url, url: Url, threads: usize) -> Self {
         Self {
             driver,
+            token: None,
             url,
             threads: threads.max(1),
             driver_timeout: Duration::from_secs(30),

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use rookery_proto::v1::membership_service_client::MembershipServiceClient;
 use rookery_proto::v1::{HeartbeatRequest, LeaveRequest, RegisterRequest, RegisterResponse};
-use rookery_proto::{ErrorClass, Failure, PROTOCOL_VERSION};
+use rookery_proto::{ErrorClass, Failure, PROTOCOL_VERSION, SendToken};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use tonic::service::interceptor::InterceptedService;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Status};
 
@@ -20,6 +21,8 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(5);
 /// First and longest pause between attempts to reach the driver.
 const BACKOFF_FIRST: Duration = Duration::from_millis(50);
 const BACKOFF_MAX: Duration = Duration::from_secs(2);
+
+type Client = MembershipServiceClient<InterceptedService<Channel, SendToken>>;
 
 /// Stays registered until `shutdown`, then leaves.
 ///
@@ -38,7 +41,8 @@ pub(crate) async fn keep(
         .timeout(CALL_TIMEOUT)
         .tcp_nodelay(true)
         .connect_lazy();
-    let mut client = MembershipServiceClient::new(channel);
+    let mut client =
+        MembershipServiceClient::with_interceptor(channel, SendToken::new(config.token.as_ref()));
     loop {
         let Some(registered) = register(config, &mut client, shutdown).await? else {
             return Ok(());
@@ -54,7 +58,7 @@ pub(crate) async fn keep(
 /// Registers, trying again while the driver can't be reached. `None` when the shutdown came first.
 async fn register(
     config: &WorkerConfig,
-    client: &mut MembershipServiceClient<Channel>,
+    client: &mut Client,
     shutdown: &CancellationToken,
 ) -> Result<Option<RegisterResponse>, Failure> {
     let request = RegisterRequest {
@@ -89,7 +93,7 @@ async fn register(
 async fn beat(
     config: &WorkerConfig,
     executor: &Executor,
-    client: &mut MembershipServiceClient<Channel>,
+    client: &mut Client,
     registered: &RegisterResponse,
     shutdown: &CancellationToken,
 ) -> Result<bool, Failure> {
@@ -111,6 +115,10 @@ async fn beat(
         match client.heartbeat(request).await {
             Ok(_) => last_answer = Instant::now(),
             Err(status) if status.code() == Code::NotFound => return Ok(true),
+            // Another driver took the place of ours, and asks for another token.
+            Err(status) if status.code() == Code::InvalidArgument => {
+                return Err(Failure::from(status).at(config.driver.as_str()));
+            }
             Err(status) if last_answer.elapsed() > config.driver_timeout => {
                 return Err(gone(config, &status));
             }
@@ -119,7 +127,7 @@ async fn beat(
     }
 }
 
-async fn leave(client: &mut MembershipServiceClient<Channel>, worker_id: String) {
+async fn leave(client: &mut Client, worker_id: String) {
     let request = LeaveRequest {
         worker_id,
         reason: "shutdown".to_string(),

@@ -1,0 +1,59 @@
+//! One port for both protocols: gRPC for clients and workers, HTTP for MLflow's clients and browsers. What a request
+//! says it carries decides, so that each gets errors in its own form.
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse as _, Response};
+use axum::serve::ListenerExt as _;
+use rookery_proto::{Token, token};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tonic::Status;
+use tonic::service::Routes;
+use tower::ServiceExt as _;
+
+/// The gRPC services, and who may call them. The HTTP side looks at its callers itself.
+#[derive(Clone)]
+struct Grpc {
+    services: Router,
+    token: Option<Token>,
+}
+
+/// Serves until `close` is cancelled, and then until the requests in flight have ended.
+pub(crate) async fn serve(
+    listener: TcpListener,
+    grpc: Routes,
+    http: Router,
+    token: Option<Token>,
+    close: CancellationToken,
+) -> std::io::Result<()> {
+    let grpc = Grpc {
+        services: grpc.prepare().into_axum_router(),
+        token,
+    };
+    let listener = listener.tap_io(|connection| {
+        // Small messages go back and forth: waiting to fill packets would only cost time.
+        if let Err(error) = connection.set_nodelay(true) {
+            tracing::debug!(%error, "TCP_NODELAY was refused");
+        }
+    });
+    let router = http.layer(middleware::from_fn_with_state(grpc, divide));
+    axum::serve(listener, router)
+        .with_graceful_shutdown(close.cancelled_owned())
+        .await
+}
+
+async fn divide(State(grpc): State<Grpc>, request: Request, next: Next) -> Response {
+    let content = request.headers().get(CONTENT_TYPE);
+    if !content.is_some_and(|content| content.as_bytes().starts_with(b"application/grpc")) {
+        return next.run(request).await;
+    }
+    let given = request.headers().get(AUTHORIZATION).map(|value| value.as_bytes());
+    if grpc.token.is_some_and(|token| !token.admits(given)) {
+        return Status::from(token::refusal()).into_http::<axum::body::Body>();
+    }
+    let Ok(response) = grpc.services.oneshot(request).await;
+    response.into_response()
+}

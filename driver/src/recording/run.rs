@@ -1,0 +1,216 @@
+//! [`RunRecord`]: one run's record, from its start to its end.
+
+use std::time::{Duration, Instant};
+
+use rookery_data::schema::ColumnType;
+use rookery_ml::{Fit, Metric, Model};
+use rookery_proto::{ErrorClass, Failure};
+use rookery_tracking::entities::{DatasetId, DatasetInput, TAG_END_REASON};
+use rookery_tracking::validate::{MAX_METRICS_PER_BATCH, MAX_PARAMS_PER_BATCH};
+use rookery_tracking::{
+    CreateRun, LogBatch, LogInputs, ModelMetric, Param, Run, RunInfo, RunStatus, Tag, UpdateRun,
+};
+
+use super::curve::Curve;
+use super::{JOB_ARTIFACT, model};
+use crate::error::of_tracking;
+use crate::events::now_ms;
+use crate::records::JobRecords;
+
+/// Writes one run.
+#[derive(Debug)]
+pub(crate) struct RunRecord {
+    records: JobRecords,
+    run: Run,
+    params: Vec<Param>,
+    /// What the scores are about, when there is a test part.
+    test_data: Option<DatasetId>,
+    curve: Curve,
+    started: Instant,
+}
+
+/// What a run is started with.
+#[derive(Debug)]
+pub(super) struct RunStart<'a> {
+    pub(super) create: CreateRun,
+    pub(super) params: Vec<Param>,
+    pub(super) inputs: &'a [DatasetInput],
+    pub(super) job_toml: &'a str,
+}
+
+/// What a finished run is judged by.
+#[derive(Debug)]
+pub(crate) struct Outcome<'a> {
+    pub(crate) fit: &'a Fit,
+    pub(crate) model: &'a Model,
+    /// Columns of the cleaned rows, some of which the model reads.
+    pub(crate) columns: &'a [(String, ColumnType)],
+    pub(crate) metrics: &'a [(Metric, f64)],
+    pub(crate) coefficients_sha256: &'a str,
+    /// Threads that computed, for what the run cost.
+    pub(crate) cores: usize,
+}
+
+impl RunRecord {
+    /// Creates the run, with params, inputs and the job file.
+    pub(super) async fn start(records: &JobRecords, start: RunStart<'_>) -> Result<Self, Failure> {
+        let created = records.store.create_run(start.create).await;
+        let run = created.map_err(|e| of_tracking(&e))?;
+        let curve = Curve::start(std::sync::Arc::clone(&records.store), run.info.run_id.clone());
+        let record = Self {
+            records: records.clone(),
+            run,
+            params: start.params,
+            test_data: start.inputs.get(1).map(|input| input.dataset.id.clone()),
+            curve,
+            started: Instant::now(),
+        };
+        match record.describe(start.inputs, start.job_toml).await {
+            Ok(()) => Ok(record),
+            Err(failure) => {
+                record.fail(&failure).await;
+                Err(failure)
+            }
+        }
+    }
+
+    async fn describe(&self, inputs: &[DatasetInput], job_toml: &str) -> Result<(), Failure> {
+        for params in self.params.chunks(MAX_PARAMS_PER_BATCH) {
+            self.log(LogBatch {
+                params: params.to_vec(),
+                ..LogBatch::default()
+            })
+            .await?;
+        }
+        let inputs = LogInputs {
+            datasets: inputs.to_vec(),
+            ..LogInputs::default()
+        };
+        let logged = self.records.store.log_inputs(self.run_id(), inputs).await;
+        logged.map_err(|e| of_tracking(&e))?;
+        let job = job_toml.as_bytes().to_vec();
+        let stored = self.records.artifacts.put(self.info(), JOB_ARTIFACT, job).await;
+        stored.map_err(|e| of_tracking(&e))
+    }
+
+    pub(crate) fn run_id(&self) -> &str {
+        &self.run.info.run_id
+    }
+
+    pub(crate) fn run_name(&self) -> &str {
+        &self.run.info.run_name
+    }
+
+    pub(super) fn info(&self) -> &RunInfo {
+        &self.run.info
+    }
+
+    pub(super) fn params(&self) -> &[Param] {
+        &self.params
+    }
+
+    /// The tags it was started with.
+    pub(super) fn tag(&self, key: &str) -> Option<&str> {
+        self.run.tag(key)
+    }
+
+    /// Adds to the loss curve what `history` has more than before.
+    pub(crate) fn progress(&self, history: &[f64]) {
+        self.curve.extend_to(history);
+    }
+
+    /// Records the rest of the loss curve, the model, scores, and why the optimiser stopped; then the run is FINISHED.
+    pub(crate) async fn finish(&self, outcome: &Outcome<'_>) -> Result<(), Failure> {
+        let fit = outcome.fit;
+        self.curve.extend_to(&fit.objective_history);
+        self.curve.close().await?;
+        let model_id = model::publish(&self.records, self, outcome).await?;
+        let now = now_ms();
+        let point = |key: &str, value: f64, step: usize| rookery_tracking::Metric {
+            key: key.to_string(),
+            value,
+            timestamp_ms: now,
+            step: step as i64,
+        };
+        let scores = outcome.metrics.iter();
+        let scores: Vec<_> = scores
+            .map(|(metric, value)| point(metric.name(), *value, 0))
+            .collect();
+        let judge = |metric: &rookery_tracking::Metric| ModelMetric {
+            model_id: model_id.clone(),
+            run_id: self.run_id().to_string(),
+            dataset: self.test_data.clone(),
+            metric: metric.clone(),
+        };
+        self.end_finished(LogBatch {
+            model_metrics: scores.iter().map(judge).collect(),
+            metrics: scores
+                .into_iter()
+                .chain([point("gradient_norm", fit.gradient_norm, fit.iterations)])
+                .collect(),
+            tags: vec![
+                Tag::new("rookery.stop_reason", fit.termination.name()),
+                Tag::new("rookery.converged", fit.termination.converged()),
+                Tag::new("rookery.iterations", fit.iterations),
+                Tag::new("rookery.rounds", fit.evaluations),
+                Tag::new("rookery.coefficients_sha256", outcome.coefficients_sha256),
+                core_seconds(self.started.elapsed(), outcome.cores),
+            ],
+            ..LogBatch::default()
+        })
+        .await
+    }
+
+    /// Logs the last of it and ends the run as FINISHED.
+    pub(super) async fn end_finished(&self, last: LogBatch) -> Result<(), Failure> {
+        debug_assert!(
+            last.metrics.len() <= MAX_METRICS_PER_BATCH,
+            "few metrics have names"
+        );
+        self.log(last).await?;
+        self.end(RunStatus::Finished).await
+    }
+
+    /// Marks the run FAILED (KILLED when it was cancelled) and says why. A store that fails too is logged: the
+    /// first failure is the one to report.
+    pub(crate) async fn fail(&self, failure: &Failure) {
+        let reason = Tag::new(TAG_END_REASON, failure);
+        let (curve, told) = (
+            self.curve.close().await,
+            self.records.store.set_tag(self.run_id(), reason).await,
+        );
+        let told = told.map_err(|e| of_tracking(&e));
+        for result in [curve, told, self.end(status_of(failure)).await] {
+            if let Err(error) = result {
+                tracing::error!(run_id = self.run_id(), %error, "the run's end was not recorded");
+            }
+        }
+    }
+
+    async fn end(&self, status: RunStatus) -> Result<(), Failure> {
+        let change = UpdateRun::end(status, now_ms());
+        let ended = self.records.store.update_run(self.run_id(), change).await;
+        ended.map(|_| ()).map_err(|e| of_tracking(&e))
+    }
+
+    async fn log(&self, batch: LogBatch) -> Result<(), Failure> {
+        let logged = self.records.store.log_batch(self.run_id(), batch).await;
+        logged.map_err(|e| of_tracking(&e))
+    }
+}
+
+/// How a run ends that ends this way.
+pub(super) fn status_of(failure: &Failure) -> RunStatus {
+    match failure.class {
+        ErrorClass::Cancelled => RunStatus::Killed,
+        _ => RunStatus::Failed,
+    }
+}
+
+/// What a run cost: the time it took on every core it was given, idle or not.
+pub(super) fn core_seconds(took: Duration, cores: usize) -> Tag {
+    Tag::new(
+        "rookery.core_seconds",
+        format!("{:.3}", took.as_secs_f64() * cores as f64),
+    )
+}

@@ -1,0 +1,132 @@
+//! What a job says while it runs: events for those who watch, and facts for the record.
+
+use std::time::Instant;
+
+use rookery_data::{Dataset, IngestPlan};
+use rookery_ml::Training;
+use rookery_proto::v1::job_event::Event;
+use rookery_proto::v1::{self, Phase};
+
+use super::{Job, Prepared};
+use crate::job_spec::ValidRun;
+use crate::placement::Placement;
+use crate::recording::{self, JobFacts, Outcome, RunRecord};
+
+impl Job {
+    /// What the record of the job is about.
+    pub(super) fn facts<'a>(
+        &'a self,
+        prepared: &'a Prepared,
+        plan: &IngestPlan,
+        (started_ms, started): (i64, Instant),
+    ) -> JobFacts<'a> {
+        let (spec, dataset) = (&self.spec, &prepared.dataset);
+        JobFacts {
+            id: &self.id,
+            name: &spec.name,
+            experiment: &spec.experiment,
+            user: &self.user,
+            owner: &self.owner,
+            toml: &self.toml,
+            base_dir: &self.base_dir,
+            fingerprint: &dataset.fingerprint,
+            params: recording::data_params(spec, dataset),
+            inputs: recording::dataset_inputs(&spec.name, plan, dataset),
+            trainings: spec.runs.len(),
+            started_ms,
+            started,
+            cores: prepared.cores,
+        }
+    }
+
+    pub(super) fn report(&self, dataset: &Dataset, placement: &Placement) {
+        let cleaning = &dataset.cleaning;
+        self.events.push(Event::Cleaning(v1::CleaningReport {
+            rows_read: cleaning.rows_read,
+            rows_kept: cleaning.rows_kept,
+            rows_dropped: cleaning.rows_dropped(),
+            reasons: cleaning
+                .dropped
+                .iter()
+                .map(|(reason, rows)| v1::DropReason {
+                    reason: reason.clone(),
+                    rows: *rows,
+                })
+                .collect(),
+        }));
+        self.events.push(Event::Split(v1::SplitReport {
+            rows: dataset.part_rows.clone(),
+            partitions: dataset.partitions.len() as u32,
+            workers: placement.holder_count() as u32,
+            data_fingerprint: dataset.fingerprint.clone(),
+        }));
+    }
+
+    pub(super) fn phase(&self, phase: Phase, detail: &str) {
+        tracing::info!(job_id = %self.id, phase = phase.as_str_name(), detail, "phase");
+        self.events.push(Event::PhaseStarted(v1::PhaseStarted {
+            phase: phase.into(),
+            detail: detail.to_string(),
+        }));
+    }
+
+    pub(super) fn warn(&self, message: String) {
+        tracing::info!(job_id = %self.id, message);
+        self.events.push(Event::Warning(v1::Warning { message }));
+    }
+
+    pub(super) fn tell_started(&self, run: &RunRecord, index: u32, params: Vec<(String, String)>) {
+        self.events.push(Event::RunStarted(v1::RunStarted {
+            run_id: run.run_id().to_string(),
+            run_name: run.run_name().to_string(),
+            index,
+            params: params.into_iter().collect(),
+        }));
+    }
+
+    pub(super) fn tell_finished(&self, run: &RunRecord, index: u32, outcome: &Outcome<'_>) {
+        let fit = outcome.fit;
+        if !fit.termination.converged() {
+            self.warn(format!(
+                "run {} did not converge: {} after {} iterations, gradient norm {:e}",
+                run.run_name(),
+                fit.termination.name(),
+                fit.iterations,
+                fit.gradient_norm
+            ));
+        }
+        self.events.push(Event::RunFinished(v1::RunFinished {
+            run_id: run.run_id().to_string(),
+            run_name: run.run_name().to_string(),
+            index,
+            metrics: outcome
+                .metrics
+                .iter()
+                .map(|(metric, value)| v1::MetricValue {
+                    name: metric.name().to_string(),
+                    value: *value,
+                })
+                .collect(),
+            coefficients_sha256: outcome.coefficients_sha256.to_string(),
+            stop_reason: fit.termination.name().to_string(),
+            converged: fit.termination.converged(),
+            iterations: fit.iterations as u64,
+            loss: fit.objective_history.last().copied().unwrap_or(f64::NAN),
+        }));
+    }
+}
+
+pub(super) fn iteration_event(run_id: &str, training: &Training, run: &ValidRun) -> Event {
+    Event::Iteration(v1::Iteration {
+        run_id: run_id.to_string(),
+        iteration: training.iteration() as u64,
+        max_iterations: run.params.max_iter as u64,
+        loss: training.objective_history().last().copied().unwrap_or(f64::NAN),
+        gradient_norm: training.gradient_norm().unwrap_or(f64::NAN),
+    })
+}
+
+/// `1 worker`, `2 workers`.
+pub(super) fn counted(count: u64, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+}
