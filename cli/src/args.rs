@@ -2,10 +2,11 @@
 
 use std::path::PathBuf;
 
-use clap::{ArgAction, Args, Parser, Subcommand};
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use rookery_proto::Failure;
+use rookery_tracking::ViewType;
 
-use crate::commands::{data, driver, predict, run, runs, submit, up, worker};
+use crate::commands::{artifacts, data, driver, experiments, models, predict, run, runs, submit, up, worker};
 use crate::state_dir::StateDir;
 
 /// Heading of the options that every command takes.
@@ -38,7 +39,8 @@ pub(crate) struct Places {
     #[arg(long, global = true, value_name = "DIR", help_heading = GLOBAL)]
     state_dir: Option<PathBuf>,
 
-    /// The driver that `submit` and `worker` talk to [env: ROOKERY_URL] [default: the one that `up` or `driver` left in the state folder]
+    /// The driver that `submit` and `worker` talk to, and whose records are shown and changed [env: ROOKERY_URL]
+    /// [default: the driver that the state folder knows, and the records in that folder]
     #[arg(long, global = true, value_name = "URL", help_heading = GLOBAL)]
     driver: Option<String>,
 }
@@ -58,11 +60,36 @@ impl Places {
 }
 
 /// `--json`: not a global flag of clap, because `predict --json` takes rows.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub(crate) struct JsonFlag {
     /// Write JSON to stdout, one object a line
     #[arg(long)]
     json: bool,
+}
+
+/// `--view`: records can be deleted and restored.
+#[derive(Debug, Args)]
+pub(crate) struct ViewArgs {
+    /// Show what is in use, what is deleted, or all [default: active]
+    #[arg(long, value_name = "VIEW")]
+    view: Option<View>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum View {
+    Active,
+    Deleted,
+    All,
+}
+
+impl ViewArgs {
+    pub(crate) fn view_type(&self) -> ViewType {
+        match self.view {
+            None | Some(View::Active) => ViewType::ActiveOnly,
+            Some(View::Deleted) => ViewType::DeletedOnly,
+            Some(View::All) => ViewType::All,
+        }
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -73,7 +100,10 @@ pub(crate) enum Command {
     Worker(worker::WorkerArgs),
     Submit(submit::SubmitArgs),
     Data(data::DataArgs),
+    Experiments(experiments::ExperimentsArgs),
     Runs(runs::RunsArgs),
+    Models(models::ModelsArgs),
+    Artifacts(artifacts::ArtifactsArgs),
     Predict(predict::PredictArgs),
 }
 
@@ -88,7 +118,10 @@ impl Cli {
                 Command::Worker(args) => args.json.json,
                 Command::Submit(args) => args.json.json,
                 Command::Data(args) => args.json().json,
+                Command::Experiments(args) => args.json().json,
                 Command::Runs(args) => args.json().json,
+                Command::Models(args) => args.json().json,
+                Command::Artifacts(args) => args.json().json,
                 Command::Predict(args) => args.wants_json(),
             }
     }

@@ -5,8 +5,9 @@ use std::time::Duration;
 use rookery_proto::v1::job_event::Event;
 use rookery_proto::v1::job_service_client::JobServiceClient;
 use rookery_proto::v1::{self, GetClusterRequest, SubmitJobRequest, WatchJobRequest, WorkerState};
-use rookery_proto::{ErrorClass, Failure, MAX_MESSAGE_BYTES};
+use rookery_proto::{ErrorClass, Failure, MAX_MESSAGE_BYTES, SendToken, Token};
 use tokio::time::Instant;
+use tonic::service::interceptor::InterceptedService;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Status, Streaming};
 use url::Url;
@@ -31,12 +32,12 @@ const RECONNECT_PAUSE: Duration = Duration::from_millis(200);
 #[derive(Debug, Clone)]
 pub(crate) struct DriverClient {
     url: Url,
-    jobs: JobServiceClient<Channel>,
+    jobs: JobServiceClient<InterceptedService<Channel, SendToken>>,
 }
 
 impl DriverClient {
-    /// A client of the driver at `url`, which is contacted by the first call.
-    pub(crate) fn new(url: Url) -> Result<Self, Failure> {
+    /// A client of the driver at `url`, which is contacted by the first call, with the token if one is known.
+    pub(crate) fn new(url: Url, token: Option<&Token>) -> Result<Self, Failure> {
         let endpoint = Endpoint::from_shared(url.to_string())
             .map_err(|e| config(format!("no driver URL: {e}")).at(url.to_string()))?
             .connect_timeout(CONNECT_TIMEOUT)
@@ -44,8 +45,8 @@ impl DriverClient {
             .keep_alive_timeout(KEEPALIVE)
             .keep_alive_while_idle(true)
             .tcp_nodelay(true);
-        let jobs =
-            JobServiceClient::new(endpoint.connect_lazy()).max_decoding_message_size(MAX_MESSAGE_BYTES);
+        let jobs = JobServiceClient::with_interceptor(endpoint.connect_lazy(), SendToken::new(token))
+            .max_decoding_message_size(MAX_MESSAGE_BYTES);
         Ok(Self { url, jobs })
     }
 
@@ -200,8 +201,8 @@ fn cause(status: &Status) -> String {
     }
 }
 
-/// Who submits, for the run's record.
-fn user() -> String {
+/// Who works here, for the records.
+pub(crate) fn user() -> String {
     ["USER", "LOGNAME"]
         .iter()
         .find_map(|name| std::env::var(name).ok().filter(|user| !user.is_empty()))
@@ -312,7 +313,7 @@ mod tests {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = listen::url_of(&listener).unwrap();
         drop(listener);
-        let failure = DriverClient::new(url.clone())
+        let failure = DriverClient::new(url.clone(), None)
             .unwrap()
             .active_workers()
             .await
@@ -330,7 +331,7 @@ mod tests {
                 .build()
                 .unwrap();
             let _guard = runtime.enter();
-            DriverClient::new(Url::parse("http://127.0.0.1:1").unwrap())
+            DriverClient::new(Url::parse("http://127.0.0.1:1").unwrap(), None)
                 .unwrap()
                 .failure(status)
         };

@@ -7,9 +7,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::client::DriverClient;
 use crate::listen;
-use crate::local_driver::{DriverBounds, LocalDriver};
+use crate::local_driver::{Access, DriverBounds, LocalDriver};
 use crate::output::Output;
 use crate::state_dir::StateDir;
+use crate::tracking_hint::TrackingHint;
 use crate::worker_processes::{WorkerPlan, WorkerProcess, WorkerProcesses};
 
 /// Workers of a cluster on this machine, unless told otherwise.
@@ -74,14 +75,15 @@ impl LocalCluster {
     pub(crate) async fn start(
         args: &ClusterArgs,
         address: &str,
+        access: Access,
         state: &StateDir,
         shutdown: &CancellationToken,
     ) -> Result<Self, Failure> {
         state.create()?;
         let plan = args.worker_plan();
-        let mut driver = LocalDriver::start(address, state, &args.bounds, shutdown).await?;
-        let mut workers = WorkerProcesses::start(&plan, driver.url(), &state.logs())?;
-        let mut client = DriverClient::new(driver.url().clone())?;
+        let mut driver = LocalDriver::start(address, state, &args.bounds, access, shutdown).await?;
+        let mut workers = WorkerProcesses::start(&plan, driver.url(), driver.token(), &state.logs())?;
+        let mut client = DriverClient::new(driver.url().clone(), driver.token())?;
         let ready = tokio::select! {
             () = shutdown.cancelled() => Err(Failure::new(ErrorClass::Cancelled, "stopped while the workers were starting")),
             ready = workers.registered(&mut client) => ready,
@@ -126,6 +128,10 @@ impl LocalCluster {
             "add a worker:  rookery worker --driver {}",
             listen::display(url)
         ));
+        output.line(&format!(
+            "with MLflow:   {}",
+            self.driver.tracking_hint().in_shell()
+        ));
         output.line("stop:          Ctrl-C");
     }
 
@@ -142,6 +148,8 @@ impl LocalCluster {
             event: &'static str,
             driver: String,
             state_dir: String,
+            #[serde(flatten)]
+            tracking: TrackingHint,
             workers: Vec<Worker>,
         }
         let worker = |w: &WorkerProcess| Worker {
@@ -153,6 +161,7 @@ impl LocalCluster {
             event: "cluster_started",
             driver: listen::display(self.driver.url()).to_string(),
             state_dir: state.path().display().to_string(),
+            tracking: self.driver.tracking_hint(),
             workers: self.workers.all().iter().map(worker).collect(),
         }
     }

@@ -5,8 +5,11 @@ use rookery_proto::Failure;
 use crate::args::{Cli, Command};
 use crate::output::Output;
 
+pub(crate) mod artifacts;
 pub(crate) mod data;
 pub(crate) mod driver;
+pub(crate) mod experiments;
+pub(crate) mod models;
 pub(crate) mod predict;
 pub(crate) mod run;
 pub(crate) mod runs;
@@ -24,7 +27,10 @@ pub(crate) async fn run(cli: Cli, output: &mut Output) -> Result<(), Failure> {
         Command::Worker(args) => worker::worker(args, places, output).await,
         Command::Submit(args) => submit::submit(args, places, output).await,
         Command::Data(args) => data::data(args, output).await,
+        Command::Experiments(args) => experiments::experiments(args, places, output).await,
         Command::Runs(args) => runs::runs(args, places, output).await,
+        Command::Models(args) => models::models(args, places, output).await,
+        Command::Artifacts(args) => artifacts::artifacts(args, places, output).await,
         Command::Predict(args) => predict::predict(args, places, output).await,
     }
 }

@@ -83,9 +83,13 @@ pub(crate) fn of_prediction(error: &MlError) -> Failure {
 
 pub(crate) fn of_tracking(error: &TrackingError) -> Failure {
     let class = match error.code() {
+        // What an alias' gate turns away, for example.
+        ErrorCode::InvalidState if matches!(error, TrackingError::WrongState { .. }) => ErrorClass::Config,
         ErrorCode::ResourceDoesNotExist
         | ErrorCode::ResourceAlreadyExists
-        | ErrorCode::InvalidParameterValue => ErrorClass::Config,
+        | ErrorCode::InvalidParameterValue
+        | ErrorCode::PermissionDenied
+        | ErrorCode::NotImplemented => ErrorClass::Config,
         ErrorCode::TemporarilyUnavailable => ErrorClass::TimedOut,
         ErrorCode::InvalidState | ErrorCode::InternalError => ErrorClass::Internal,
     };

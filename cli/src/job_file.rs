@@ -44,9 +44,17 @@ impl JobFile {
             |e: std::io::Error| config(format!("the job file can't be read: {e}")).at(name.clone());
         let text = std::fs::read_to_string(&args.job).map_err(unreadable)?;
         let text = job_file::apply_overrides(&text, &args.overrides)?;
-        let spec = job_file::parse(&text, &name)?;
         let absolute = std::path::absolute(&args.job).map_err(unreadable)?;
         let base_dir = absolute.parent().unwrap_or(Path::new("/")).to_path_buf();
+        Self::of_text(name, text, base_dir)
+    }
+
+    /// Checks the text of a job whose relative paths start from `base_dir`.
+    ///
+    /// # Errors
+    /// Class config, with the line.
+    pub(crate) fn of_text(name: String, text: String, base_dir: PathBuf) -> Result<Self, Failure> {
+        let spec = job_file::parse(&text, &name)?;
         Ok(Self {
             name,
             text,

@@ -1,17 +1,26 @@
 //! [`LocalDriver`]: a driver in this process, with the state directory's records.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
-use rookery_driver::DriverConfig;
-use rookery_proto::{ErrorClass, Failure};
+use rookery_driver::{DriverConfig, job_spec};
+use rookery_proto::{ErrorClass, Failure, Token};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use crate::diagnostic::internal;
+use crate::spool::{self, Spool};
 use crate::state_dir::StateDir;
+use crate::token::{self, KnownToken};
+use crate::tracking_hint::TrackingHint;
 use crate::{listen, records};
+
+/// MLflow's variable for the server to record at.
+const TRACKING_URI_VARIABLE: &str = "MLFLOW_TRACKING_URI";
+/// How long a driver tries, at its start, to deliver to one server what an earlier one could not.
+const LEFT_OVER_WAIT: Duration = Duration::from_secs(600);
 
 /// The driver's bounds, for tests and for unusual networks.
 #[derive(Debug, Clone, Args)]
@@ -31,6 +40,30 @@ pub(crate) struct DriverBounds {
     /// How long reading, cleaning and splitting may take
     #[arg(long, hide = true, value_name = "MS")]
     ingest_deadline_ms: Option<u64>,
+
+    /// How long this driver's runs are its own after its last sign of life
+    #[arg(long, hide = true, value_name = "MS")]
+    lease_ms: Option<u64>,
+
+    /// How often it gives one
+    #[arg(long, hide = true, value_name = "MS")]
+    lease_renewal_ms: Option<u64>,
+
+    /// How often runs of drivers that died are closed
+    #[arg(long, hide = true, value_name = "MS")]
+    orphan_check_ms: Option<u64>,
+
+    /// How long a job waits at its end until another server has its records
+    #[arg(long, hide = true, value_name = "MS")]
+    delivery_wait_ms: Option<u64>,
+}
+
+/// Who may call a driver.
+#[derive(Debug, Clone, Copy, Default, Args)]
+pub(crate) struct Access {
+    /// Let every program of this machine in, without a token
+    #[arg(long)]
+    insecure: bool,
 }
 
 impl DriverBounds {
@@ -40,6 +73,10 @@ impl DriverBounds {
             (&mut config.heartbeat_timeout, self.heartbeat_timeout_ms),
             (&mut config.round_deadline, self.round_deadline_ms),
             (&mut config.ingest_deadline, self.ingest_deadline_ms),
+            (&mut config.lease, self.lease_ms),
+            (&mut config.lease_renewal, self.lease_renewal_ms),
+            (&mut config.orphan_check, self.orphan_check_ms),
+            (&mut config.delivery_wait, self.delivery_wait_ms),
         ] {
             if let Some(ms) = ms {
                 *bound = Duration::from_millis(ms.max(1));
@@ -53,6 +90,8 @@ impl DriverBounds {
 #[derive(Debug)]
 pub(crate) struct LocalDriver {
     url: Url,
+    /// What it asks callers for; `None` lets everybody in.
+    token: Option<KnownToken>,
     /// How long it may take to stop: its own grace periods, and some more.
     stop_within: Duration,
     shutdown: CancellationToken,
@@ -66,22 +105,38 @@ impl LocalDriver {
         address: &str,
         state: &StateDir,
         bounds: &DriverBounds,
+        access: Access,
         shutdown: &CancellationToken,
     ) -> Result<Self, Failure> {
         let listener = listen::bind(address).await?;
         let url = listen::url_of(&listener)?;
         let records = records::open(state).await?;
-        let config = bounds.apply(DriverConfig::new(url.clone()));
-        let stop_within = config.shutdown_grace * 2 + Duration::from_secs(5);
+        let token = match access.insecure {
+            true => None,
+            false => Some(token::of_driver(state)?),
+        };
+        let mut driver_config = bounds.apply(DriverConfig::new(url.clone()));
+        driver_config.token = token.as_ref().map(|known| known.token.clone());
+        let spool = Spool::new(state);
+        driver_config.tracking_uri = tracking_uri()?;
+        driver_config.remote = Some(Arc::new(spool.clone()));
+        let stop_within = driver_config.shutdown_grace * 2 + Duration::from_secs(5);
         let shutdown = shutdown.child_token();
+        // What an earlier driver could not deliver: in the background, since its server may be down still.
+        tokio::spawn(
+            shutdown
+                .clone()
+                .run_until_cancelled_owned(deliver_left_over(spool)),
+        );
         let task = Some(tokio::spawn(rookery_driver::run(
-            config,
+            driver_config,
             records,
             listener,
             shutdown.clone(),
         )));
         Ok(Self {
             url,
+            token,
             stop_within,
             shutdown,
             task,
@@ -91,6 +146,16 @@ impl LocalDriver {
     /// Where it answers.
     pub(crate) fn url(&self) -> &Url {
         &self.url
+    }
+
+    /// What it asks callers for.
+    pub(crate) fn token(&self) -> Option<&Token> {
+        self.token.as_ref().map(|known| &known.token)
+    }
+
+    /// What MLflow's clients need to find it.
+    pub(crate) fn tracking_hint(&self) -> TrackingHint {
+        TrackingHint::new(&self.url, self.token.as_ref())
     }
 
     /// Waits until it has ended, of its own accord or because it was told to.
@@ -113,6 +178,37 @@ impl LocalDriver {
                     format!("the driver did not stop within {} s", stop_within.as_secs()),
                 ))
             })
+    }
+}
+
+/// The MLflow server that this driver's runs are recorded at, if the environment names one.
+fn tracking_uri() -> Result<Option<Url>, Failure> {
+    let named = std::env::var(TRACKING_URI_VARIABLE).ok();
+    let named = named.filter(|text| !text.trim().is_empty());
+    named
+        .map(|text| {
+            job_spec::tracking_uri(text.trim()).map_err(|failure| {
+                let hint = failure.hint.clone();
+                failure
+                    .at(TRACKING_URI_VARIABLE)
+                    .hint(hint.unwrap_or_else(|| "unset it to record in the state directory".to_string()))
+            })
+        })
+        .transpose()
+}
+
+async fn deliver_left_over(spool: Spool) {
+    match spool.deliver(LEFT_OVER_WAIT).await {
+        Ok(servers) => {
+            for server in servers {
+                for (folder, pending) in &server.jobs {
+                    if let Some(left) = spool::left(&server.uri, folder, pending) {
+                        tracing::warn!("{left}");
+                    }
+                }
+            }
+        }
+        Err(failure) => tracing::warn!(%failure, "records of earlier jobs were not delivered"),
     }
 }
 

@@ -6,6 +6,9 @@
 //! A job's events arrive through [`client`] as [`job_event`]s, and [`report`] makes lines, JSON or a progress bar
 //! of them. [`cluster`] is a cluster on this machine: a driver in this process ([`local_driver`]) and workers as
 //! child processes ([`worker_processes`]). Everything that is kept lies in the [`state_dir`].
+//!
+//! Commands that look at what was recorded open it through [`records`], and show it with [`table`], [`plot`] and
+//! [`times`].
 
 mod args;
 mod client;
@@ -18,12 +21,19 @@ mod listen;
 mod local_driver;
 mod logging;
 mod output;
+mod pairs;
+mod plot;
 mod progress;
 mod records;
 mod report;
 mod rows;
 mod signals;
+mod spool;
 mod state_dir;
+mod table;
+mod times;
+mod token;
+mod tracking_hint;
 mod worker_processes;
 
 use std::process::ExitCode;

@@ -68,6 +68,16 @@ impl Output {
         }
     }
 
+    /// Writes bytes to stdout as they are.
+    ///
+    /// # Errors
+    /// Nobody reads them, or the disk behind stdout is full.
+    pub(crate) fn bytes(&self, bytes: &[u8]) -> std::io::Result<()> {
+        let mut stdout = std::io::stdout().lock();
+        stdout.write_all(bytes)?;
+        stdout.flush()
+    }
+
     /// Writes a line to stderr: beside the result, for people.
     pub(crate) fn note(&self, line: &str) {
         match &self.progress {

@@ -1,163 +1,144 @@
-//! The state directory's records: opening them, and finding a run by what a person calls it.
+//! The records a command works on: those of the state directory, or those behind a driver.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rookery_driver::Records;
-use rookery_proto::Failure;
-use rookery_tracking::{ArtifactStore, ListExperiments, ListRuns, Run, SqliteStore, TrackingStore, ViewType};
+use rookery_proto::{Failure, Token};
+use rookery_tracking::rest::{Bounds, Credentials, RestStore};
+use rookery_tracking::{ArtifactStore, ModelRegistry, SqlStore, SystemEnvironment, TrackingStore};
+use url::Url;
 
+use crate::args::Places;
 use crate::diagnostic::{config, of_tracking};
-use crate::state_dir::StateDir;
+use crate::listen;
+use crate::state_dir::{Database, StateDir};
+use crate::token;
 
-/// Runs read at a time.
-const PAGE: usize = 1000;
-/// Candidates named when a name fits several runs.
-const SHOWN_CANDIDATES: usize = 5;
+mod files;
+mod find;
+mod model;
 
-/// Opens the records, creating them if they are missing.
+pub(crate) use files::RunFiles;
+pub(crate) use find::{
+    every_experiment, experiment_names, find_experiment, find_run, find_runs, text_equals,
+};
+pub(crate) use model::{ModelUri, load};
+
+/// How long a command tries to reach a driver.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Records, ready for reading and changing.
+#[derive(Debug, Clone)]
+pub(crate) struct OpenRecords {
+    pub(crate) store: Arc<dyn TrackingStore>,
+    pub(crate) registry: Arc<dyn ModelRegistry>,
+    pub(crate) artifacts: RunFiles,
+}
+
+/// Where records are kept.
+#[derive(Debug, Clone)]
+pub(crate) enum RecordsAt {
+    /// In files of this machine.
+    StateDir(StateDir),
+    /// Behind a driver that the user named, with the token it asks for.
+    Driver(Url, Option<Token>),
+}
+
+impl RecordsAt {
+    /// Behind the driver that a flag or the environment names, else in the state directory.
+    pub(crate) fn of(places: &Places) -> Result<Self, Failure> {
+        match places.driver() {
+            Some(named) => {
+                let url = listen::driver_url(&named, "--driver or ROOKERY_URL")?;
+                Ok(Self::Driver(url, token::of_client(&places.state_dir()?)?))
+            }
+            None => places.state_dir().map(Self::StateDir),
+        }
+    }
+
+    /// Opens the records; a state directory is made if it is missing.
+    pub(crate) async fn open(&self) -> Result<OpenRecords, Failure> {
+        match self {
+            Self::StateDir(state) => local(state).await,
+            Self::Driver(url, token) => remote(url, token.as_ref()),
+        }
+    }
+
+    /// Opens the records if there are any.
+    pub(crate) async fn open_existing(&self) -> Result<Option<OpenRecords>, Failure> {
+        match self {
+            Self::StateDir(state) if !state.database().may_exist() => Ok(None),
+            _ => self.open().await.map(Some),
+        }
+    }
+
+    /// Opens records in which something is to be looked up.
+    ///
+    /// # Errors
+    /// Class config: there are none.
+    pub(crate) async fn open_for_lookup(&self) -> Result<OpenRecords, Failure> {
+        let records = self.open_existing().await?;
+        records.ok_or_else(|| {
+            config("there are no records yet")
+                .at(self.place())
+                .hint("`rookery run JOB` makes some")
+        })
+    }
+
+    /// The folder or the URL.
+    pub(crate) fn place(&self) -> String {
+        match self {
+            Self::StateDir(state) => state.path().display().to_string(),
+            Self::Driver(url, _) => listen::display(url).to_string(),
+        }
+    }
+}
+
+/// Opens the state directory's records for a driver, creating them if they are missing.
 pub(crate) async fn open(state: &StateDir) -> Result<Records, Failure> {
-    state.create()?;
-    let store = SqliteStore::open(state.database())
-        .await
-        .map_err(|e| of_tracking(&e))?;
-    let artifacts = ArtifactStore::local(state.artifacts()).map_err(|e| of_tracking(&e))?;
+    let (database, artifacts) = opened(state).await?;
     Ok(Records {
-        store: Arc::new(store),
+        store: Arc::<SqlStore>::clone(&database),
+        registry: database,
         artifacts,
     })
 }
 
-/// Opens the records if there are any.
-pub(crate) async fn open_existing(state: &StateDir) -> Result<Option<Records>, Failure> {
-    match state.database().exists() {
-        true => open(state).await.map(Some),
-        false => Ok(None),
-    }
+async fn local(state: &StateDir) -> Result<OpenRecords, Failure> {
+    let (database, artifacts) = opened(state).await?;
+    Ok(OpenRecords {
+        store: Arc::<SqlStore>::clone(&database),
+        registry: database,
+        artifacts: RunFiles::Local(artifacts),
+    })
 }
 
-/// The one run whose id, start of an id, or name is `wanted`.
-///
-/// # Errors
-/// Class config: none, or several.
-pub(crate) async fn find_run(store: &dyn TrackingStore, wanted: &str) -> Result<Run, Failure> {
-    let mut found: Vec<Run> = Vec::new();
-    let mut page_token = None;
-    loop {
-        let page = store
-            .list_runs(ListRuns {
-                view: ViewType::All,
-                max_results: PAGE,
-                page_token,
-                ..ListRuns::default()
-            })
-            .await
-            .map_err(|e| of_tracking(&e))?;
-        for run in page.items {
-            if run.info.run_id == wanted {
-                return Ok(run);
-            }
-            if run.info.run_name == wanted || is_prefix(wanted, &run.info.run_id) {
-                found.push(run);
-            }
-        }
-        page_token = page.next_page_token;
-        if page_token.is_none() {
-            break;
-        }
-    }
-    match found.len() {
-        1 => Ok(found.remove(0)),
-        0 => {
-            Err(config(format!("there is no run \"{wanted}\""))
-                .hint("`rookery runs list` shows what there is"))
-        }
-        count => {
-            let ids: Vec<&str> = found
-                .iter()
-                .take(SHOWN_CANDIDATES)
-                .map(|run| run.info.run_id.as_str())
-                .collect();
-            Err(config(format!(
-                "\"{wanted}\" fits {count} runs, newest first: {}",
-                ids.join(", ")
-            ))
-            .hint("give more of the id"))
-        }
-    }
+async fn opened(state: &StateDir) -> Result<(Arc<SqlStore>, ArtifactStore), Failure> {
+    state.create()?;
+    let database = match state.database() {
+        Database::File(path) => SqlStore::open(path).await,
+        Database::Server(url) => SqlStore::connect_postgres(&url, Arc::new(SystemEnvironment)).await,
+    };
+    let database = database.map_err(|e| of_tracking(&e))?;
+    let artifacts = ArtifactStore::local(state.artifacts()).map_err(|e| of_tracking(&e))?;
+    Ok((Arc::new(database), artifacts))
 }
 
-fn is_prefix(wanted: &str, run_id: &str) -> bool {
-    !wanted.is_empty() && run_id.starts_with(wanted)
-}
-
-/// Names of all experiments by id.
-pub(crate) async fn experiment_names(store: &dyn TrackingStore) -> Result<BTreeMap<String, String>, Failure> {
-    let mut names = BTreeMap::new();
-    let mut page_token = None;
-    loop {
-        let request = ListExperiments {
-            view: ViewType::All,
-            max_results: PAGE,
-            page_token,
-        };
-        let page = store
-            .list_experiments(request)
-            .await
-            .map_err(|e| of_tracking(&e))?;
-        names.extend(
-            page.items
-                .into_iter()
-                .map(|experiment| (experiment.experiment_id, experiment.name)),
-        );
-        page_token = page.next_page_token;
-        if page_token.is_none() {
-            return Ok(names);
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use rookery_tracking::{CreateRun, MemoryStore};
-
-    use super::*;
-
-    async fn add(store: &MemoryStore, name: &str) -> String {
-        let run_name = Some(name.to_string());
-        let request = CreateRun {
-            experiment_id: "0".into(),
-            run_name,
-            ..CreateRun::default()
-        };
-        store.create_run(request).await.unwrap().info.run_id
-    }
-
-    #[tokio::test]
-    async fn a_run_is_found_by_id_by_its_start_and_by_name() {
-        let store = MemoryStore::new();
-        let (first, _) = (add(&store, "adelie").await, add(&store, "gentoo").await);
-        for wanted in [first.as_str(), &first[..31], "adelie"] {
-            assert_eq!(
-                find_run(&store, wanted).await.unwrap().info.run_id,
-                first,
-                "{wanted}"
-            );
-        }
-        let failure = find_run(&store, "nobody").await.unwrap_err();
-        assert_eq!(failure.message, "there is no run \"nobody\"");
-        assert!(find_run(&store, "").await.is_err());
-    }
-
-    #[tokio::test]
-    async fn a_name_of_two_runs_is_not_guessed() {
-        let store = MemoryStore::new();
-        let (first, second) = (add(&store, "adelie").await, add(&store, "adelie").await);
-        let failure = find_run(&store, "adelie").await.unwrap_err();
-        assert!(failure.message.starts_with("\"adelie\" fits 2 runs"), "{failure}");
-        assert!(
-            failure.message.contains(&first) && failure.message.contains(&second),
-            "{failure}"
-        );
-    }
+fn remote(url: &Url, token: Option<&Token>) -> Result<OpenRecords, Failure> {
+    let credentials = token.map_or(Credentials::None, |token| {
+        Credentials::Bearer(token.expose().to_string())
+    });
+    let bounds = Bounds {
+        retry_for: PATIENCE,
+        ..Bounds::default()
+    };
+    let rest = RestStore::connect_within(url.clone(), credentials, bounds).map_err(|e| of_tracking(&e))?;
+    let artifacts = RunFiles::Remote(rest.artifacts());
+    let rest = Arc::new(rest);
+    Ok(OpenRecords {
+        store: Arc::<RestStore>::clone(&rest),
+        registry: rest,
+        artifacts,
+    })
 }

@@ -44,7 +44,9 @@ pub(crate) async fn follow(client: &DriverClient, job_id: &str, output: &mut Out
 pub(crate) fn conclude(outcome: JobOutcome, state: &StateDir, output: &mut Output) -> Result<(), Failure> {
     if output.is_json() {
         output.object(&outcome.object());
-        output.failure_is_told();
+        if outcome.status != JobStatus::Succeeded {
+            output.failure_is_told();
+        }
     } else if let (JobStatus::Succeeded, Some(run)) = (outcome.status, outcome.runs.last()) {
         for line in hints(&run.run_id, &state.suggested_flag()) {
             output.line(&line);

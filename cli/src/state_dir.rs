@@ -11,6 +11,26 @@ use url::Url;
 use crate::diagnostic::{config, internal};
 use crate::listen;
 
+/// The variable that names a PostgreSQL database for the records, `postgres://USER:PASSWORD@HOST:PORT/DATABASE`. Not a
+/// flag: its password would be there for everybody to see who lists the machine's processes.
+const DATABASE_VARIABLE: &str = "ROOKERY_DATABASE";
+
+/// Where records are kept.
+pub(crate) enum Database {
+    File(PathBuf),
+    Server(String),
+}
+
+impl Database {
+    /// Whether there may be records already. A server is asked by whoever opens it.
+    pub(crate) fn may_exist(&self) -> bool {
+        match self {
+            Database::File(path) => path.exists(),
+            Database::Server(_) => true,
+        }
+    }
+}
+
 /// A state directory, which need not exist yet.
 #[derive(Debug, Clone)]
 pub(crate) struct StateDir {
@@ -67,9 +87,15 @@ impl StateDir {
         })
     }
 
-    /// The tracking database.
-    pub(crate) fn database(&self) -> PathBuf {
-        self.path.join("rookery.db")
+    /// The tracking database: the server that `ROOKERY_DATABASE` names, or a file in the folder.
+    pub(crate) fn database(&self) -> Database {
+        match std::env::var(DATABASE_VARIABLE)
+            .ok()
+            .filter(|url| !url.is_empty())
+        {
+            Some(url) => Database::Server(url),
+            None => Database::File(self.path.join("rookery.db")),
+        }
     }
 
     /// The folder of models and other files of runs.
@@ -77,9 +103,19 @@ impl StateDir {
         self.path.join("artifacts")
     }
 
+    /// The folder of records on their way to other servers.
+    pub(crate) fn spool(&self) -> PathBuf {
+        self.path.join("spool")
+    }
+
     /// The folder of the workers' logs.
     pub(crate) fn logs(&self) -> PathBuf {
         self.path.join("logs")
+    }
+
+    /// What callers of this folder's drivers must know.
+    pub(crate) fn token_file(&self) -> PathBuf {
+        self.path.join("token")
     }
 
     fn driver_url_file(&self) -> PathBuf {

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
-use rookery_proto::{ErrorClass, Failure};
+use rookery_proto::{ErrorClass, Failure, Token};
 use tokio::process::{Child, ChildStdin, Command};
 use tokio::time::Instant;
 use url::Url;
@@ -16,6 +16,7 @@ use url::Url;
 use crate::client::DriverClient;
 use crate::diagnostic::internal;
 use crate::listen;
+use crate::token::TOKEN_VARIABLE;
 
 /// How long workers may take from their start to their registration.
 const REGISTER_WITHIN: Duration = Duration::from_secs(60);
@@ -63,9 +64,14 @@ pub(crate) struct WorkerProcess {
 
 impl WorkerProcesses {
     /// Starts the workers; they register in their own time.
-    pub(crate) fn start(plan: &WorkerPlan, driver: &Url, logs: &Path) -> Result<Self, Failure> {
+    pub(crate) fn start(
+        plan: &WorkerPlan,
+        driver: &Url,
+        token: Option<&Token>,
+        logs: &Path,
+    ) -> Result<Self, Failure> {
         remove_old_logs(logs);
-        let workers = (1..=plan.count).map(|number| WorkerProcess::start(number, plan, driver, logs));
+        let workers = (1..=plan.count).map(|number| WorkerProcess::start(number, plan, driver, token, logs));
         Ok(Self {
             workers: workers.collect::<Result<_, _>>()?,
         })
@@ -150,7 +156,13 @@ impl WorkerProcesses {
 }
 
 impl WorkerProcess {
-    fn start(number: usize, plan: &WorkerPlan, driver: &Url, logs: &Path) -> Result<Self, Failure> {
+    fn start(
+        number: usize,
+        plan: &WorkerPlan,
+        driver: &Url,
+        token: Option<&Token>,
+        logs: &Path,
+    ) -> Result<Self, Failure> {
         let log = logs.join(format!("worker-{}-{number}.log", std::process::id()));
         let failed = |what: &str, e: std::io::Error| {
             internal(format!("worker {number}: {what}: {e}")).at(log.display().to_string())
@@ -176,6 +188,10 @@ impl WorkerProcess {
             // Ctrl-C at a terminal reaches this process only, which then ends the workers after their work.
             .process_group(0)
             .kill_on_drop(true);
+        // Not a flag: everybody on the machine sees those.
+        if let Some(token) = token {
+            command.env(TOKEN_VARIABLE, token.expose());
+        }
         if let Some(delay) = plan.answer_delay_ms {
             command.args(["--answer-delay-ms", &delay.to_string()]);
         }

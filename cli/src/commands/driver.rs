@@ -6,8 +6,9 @@ use serde::Serialize;
 
 use crate::args::{JsonFlag, Places};
 use crate::commands::up::DEFAULT_LISTEN;
-use crate::local_driver::{DriverBounds, LocalDriver};
+use crate::local_driver::{Access, DriverBounds, LocalDriver};
 use crate::output::Output;
+use crate::tracking_hint::TrackingHint;
 use crate::{listen, signals};
 
 /// Start a driver without workers, until Ctrl-C
@@ -18,6 +19,9 @@ pub(crate) struct DriverArgs {
     /// Where the driver listens [default: 127.0.0.1:7070]
     #[arg(long, value_name = "IP:PORT")]
     listen: Option<String>,
+
+    #[command(flatten)]
+    access: Access,
 
     #[command(flatten)]
     bounds: DriverBounds,
@@ -32,13 +36,15 @@ struct DriverStarted<'a> {
     event: &'static str,
     driver: &'a str,
     state_dir: String,
+    #[serde(flatten)]
+    tracking: TrackingHint,
 }
 
 pub(crate) async fn driver(args: DriverArgs, places: &Places, output: &mut Output) -> Result<(), Failure> {
     let state = places.state_dir()?;
     let shutdown = signals::shutdown()?;
     let address = args.listen.as_deref().unwrap_or(DEFAULT_LISTEN);
-    let mut driver = LocalDriver::start(address, &state, &args.bounds, &shutdown).await?;
+    let mut driver = LocalDriver::start(address, &state, &args.bounds, args.access, &shutdown).await?;
     let url = driver.url().clone();
     state.write_driver_url(&url)?;
     let shown = listen::display(&url);
@@ -48,12 +54,14 @@ pub(crate) async fn driver(args: DriverArgs, places: &Places, output: &mut Outpu
             event: "driver_started",
             driver: shown,
             state_dir,
+            tracking: driver.tracking_hint(),
         });
     } else {
         output.line(&format!("driver   {shown}"));
         output.line(&format!("state    {}", state.path().display()));
         output.line("");
         output.line(&format!("add a worker:  rookery worker --driver {shown}"));
+        output.line(&format!("with MLflow:   {}", driver.tracking_hint().in_shell()));
     }
     let ended = driver.ended().await;
     state.remove_driver_url(&url);

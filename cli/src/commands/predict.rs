@@ -1,28 +1,27 @@
-//! `rookery predict`: rows in, predictions out, with a recorded run's model.
+//! `rookery predict`: rows in, predictions out, with a recorded model.
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use clap::{ArgGroup, Args, ValueEnum};
-use rookery_driver::MODEL_ARTIFACT;
-use rookery_ml::{Model, Predictions};
+use rookery_ml::Predictions;
 use rookery_proto::{ErrorClass, Failure};
 use serde::Serialize;
 
 use crate::args::Places;
-use crate::diagnostic::{config, internal, of_prediction, of_tracking};
+use crate::diagnostic::{config, of_prediction};
 use crate::output::Output;
-use crate::records;
+use crate::records::{self, ModelUri, RecordsAt};
 use crate::rows::{self, Row};
-use crate::state_dir::StateDir;
 
-/// Predict rows with a run's model
+/// Predict rows with a recorded model
 ///
 /// Rows are checked first: if one is wrong, nothing is predicted.
 #[derive(Debug, Args)]
 #[command(group = ArgGroup::new("rows").required(true).args(["json", "file"]))]
 pub(crate) struct PredictArgs {
-    /// The model: runs:/RUN, where RUN is a run's id, the start of it, or its name
+    /// The model: runs:/RUN, where RUN is a run's id, the start of it, or its name; models:/NAME/VERSION or
+    /// models:/NAME@ALIAS
     #[arg(long, value_name = "URI")]
     model: String,
 
@@ -53,7 +52,9 @@ impl PredictArgs {
 }
 
 pub(crate) async fn predict(args: PredictArgs, places: &Places, output: &mut Output) -> Result<(), Failure> {
-    let model = load(&args.model, &places.state_dir()?).await?;
+    let uri = ModelUri::parse(&args.model)?;
+    let records = RecordsAt::of(places)?.open_for_lookup().await?;
+    let model = records::load(&records, &uri).await?;
     let rows = read(&args)?;
     let frame = rows::to_frame(&rows, &model)?;
     let predictions = model.predict(frame).map_err(|e| of_prediction(&e))?;
@@ -108,41 +109,6 @@ fn by_row(predictions: &Predictions, rows: usize) -> Vec<Prediction<'_>> {
     answers
 }
 
-async fn load(uri: &str, state: &StateDir) -> Result<Model, Failure> {
-    let wanted = run_of(uri)?;
-    let Some(records) = records::open_existing(state).await? else {
-        return Err(config("there are no runs yet")
-            .at(state.path().display().to_string())
-            .hint("`rookery run JOB` makes some"));
-    };
-    let run = records::find_run(records.store.as_ref(), wanted).await?.info;
-    let bytes = records.artifacts.get(&run, MODEL_ARTIFACT).await.map_err(|e| {
-        let failure = of_tracking(&e);
-        let message = format!(
-            "run {} ({}) has no model: {}",
-            run.run_name, run.status, failure.message
-        );
-        Failure { message, ..failure }
-    })?;
-    let broken = |what: String| internal(what).at(format!("{}/{MODEL_ARTIFACT}", run.artifact_uri));
-    let text = String::from_utf8(bytes).map_err(|e| broken(format!("the model can't be read: {e}")))?;
-    Model::from_json(&text).map_err(|e| broken(e.to_string()))
-}
-
-fn run_of(uri: &str) -> Result<&str, Failure> {
-    let wrong = || {
-        config(format!("\"{uri}\" is no model"))
-            .at("--model")
-            .hint("expected runs:/RUN_ID; `rookery runs list` shows the ids")
-    };
-    let rest = uri.strip_prefix("runs:/").ok_or_else(wrong)?.trim_matches('/');
-    let run = rest.strip_suffix("/model").unwrap_or(rest);
-    match run.is_empty() || run.contains('/') {
-        true => Err(wrong()),
-        false => Ok(run),
-    }
-}
-
 fn read(args: &PredictArgs) -> Result<Vec<Row>, Failure> {
     let Some(path) = &args.file else {
         return rows::from_json(args.json.as_deref().unwrap_or_default(), None);
@@ -180,16 +146,6 @@ fn is_json(path: &Path, text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_model_is_named_by_its_run() {
-        for uri in ["runs:/0123", "runs:/0123/model", "runs:/0123/"] {
-            assert_eq!(run_of(uri).unwrap(), "0123", "{uri}");
-        }
-        for uri in ["0123", "runs:/", "models:/m/1", "runs:/0123/other/model"] {
-            assert_eq!(run_of(uri).unwrap_err().class, ErrorClass::Config, "{uri}");
-        }
-    }
 
     #[test]
     fn answers_line_up_with_rows_and_keep_every_digit() {

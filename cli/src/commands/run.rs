@@ -12,6 +12,7 @@ use crate::cluster::{ClusterArgs, LocalCluster};
 use crate::diagnostic::config;
 use crate::job_event::JobOutcome;
 use crate::job_file::{JobArgs, JobFile};
+use crate::local_driver::Access;
 use crate::output::Output;
 use crate::state_dir::StateDir;
 use crate::{report, signals};
@@ -37,30 +38,36 @@ pub(crate) struct RunArgs {
 
 pub(crate) async fn run(args: RunArgs, places: &Places, output: &mut Output) -> Result<(), Failure> {
     let state = places.state_dir()?;
-    let outcome = match on_own_cluster(&args, &state, output).await {
-        Ok(outcome) => outcome,
-        Err(failure) => JobOutcome::lost(None, Vec::new(), failure),
+    let outcome = match JobFile::read(&args.job) {
+        Ok(job) => on_own_cluster(&job, &args.cluster, &state, output).await,
+        Err(failure) => Err(failure),
     };
+    let outcome = outcome.unwrap_or_else(|failure| JobOutcome::lost(None, Vec::new(), failure));
     report::conclude(outcome, &state, output)
 }
 
-async fn on_own_cluster(
-    args: &RunArgs,
+/// Starts a cluster, lets it do the job, and stops it again.
+///
+/// # Errors
+/// There is no cluster, or it did not take the job.
+pub(crate) async fn on_own_cluster(
+    job: &JobFile,
+    cluster: &ClusterArgs,
     state: &StateDir,
     output: &mut Output,
 ) -> Result<JobOutcome, Failure> {
-    let job = JobFile::read(&args.job)?;
-    if args.cluster.workers() == 0 {
+    if cluster.workers() == 0 {
         return Err(config("no worker: a job needs at least 1")
             .at("--workers 0")
             .hint("leave --workers out for 2"));
     }
     let shutdown = signals::shutdown()?;
-    let mut cluster = LocalCluster::start(&args.cluster, "127.0.0.1:0", state, &shutdown).await?;
+    let mut cluster =
+        LocalCluster::start(cluster, "127.0.0.1:0", Access::default(), state, &shutdown).await?;
     if output.is_json() {
         output.object(&cluster.object(state));
     }
-    let outcome = carry_out(&mut cluster, &job, output, &shutdown).await;
+    let outcome = carry_out(&mut cluster, job, output, &shutdown).await;
     if let Err(failure) = cluster.stop().await {
         tracing::warn!(%failure, "the cluster did not stop in order");
     }
@@ -73,7 +80,7 @@ async fn carry_out(
     output: &mut Output,
     shutdown: &CancellationToken,
 ) -> Result<JobOutcome, Failure> {
-    let mut client = DriverClient::new(cluster.driver.url().clone())?;
+    let mut client = DriverClient::new(cluster.driver.url().clone(), cluster.driver.token())?;
     let job_id = client.submit(job).await?;
     let lost = |failure| JobOutcome::lost(Some(job_id.clone()), Vec::new(), failure);
     let outcome = tokio::select! {

@@ -10,7 +10,7 @@ use crate::job_event::JobOutcome;
 use crate::job_file::{JobArgs, JobFile};
 use crate::output::Output;
 use crate::state_dir::StateDir;
-use crate::{report, signals};
+use crate::{report, signals, token};
 
 /// Submit a job to a running cluster
 ///
@@ -67,7 +67,7 @@ async fn start(
 ) -> Result<(DriverClient, String), Failure> {
     let job = JobFile::read(&args.job)?;
     let url = state.find_driver(places.driver().as_deref())?;
-    let mut client = DriverClient::new(url)?;
+    let mut client = DriverClient::new(url, token::of_client(state)?.as_ref())?;
     let job_id = client.submit(&job).await?;
     Ok((client, job_id))
 }

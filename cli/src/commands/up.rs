@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::args::{JsonFlag, Places};
 use crate::cluster::{ClusterArgs, LocalCluster};
+use crate::local_driver::Access;
 use crate::output::Output;
 use crate::{diagnostic, signals};
 
@@ -29,6 +30,9 @@ pub(crate) struct UpArgs {
     listen: Option<String>,
 
     #[command(flatten)]
+    access: Access,
+
+    #[command(flatten)]
     pub(crate) json: JsonFlag,
 }
 
@@ -36,7 +40,7 @@ pub(crate) async fn up(args: UpArgs, places: &Places, output: &mut Output) -> Re
     let state = places.state_dir()?;
     let shutdown = signals::shutdown()?;
     let listen = args.listen.as_deref().unwrap_or(DEFAULT_LISTEN);
-    let mut cluster = match LocalCluster::start(&args.cluster, listen, &state, &shutdown).await {
+    let mut cluster = match LocalCluster::start(&args.cluster, listen, args.access, &state, &shutdown).await {
         // Being stopped is what this command waits for, also while it starts.
         Err(failure) if failure.class == ErrorClass::Cancelled => return Ok(()),
         started => started?,

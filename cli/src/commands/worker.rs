@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::args::{JsonFlag, Places};
 use crate::output::Output;
-use crate::{cluster, listen, signals};
+use crate::{cluster, listen, signals, token};
 
 /// Where workers listen unless told otherwise: any free port.
 const DEFAULT_LISTEN: &str = "127.0.0.1:0";
@@ -56,7 +56,8 @@ struct WorkerStarted<'a> {
 }
 
 pub(crate) async fn worker(args: WorkerArgs, places: &Places, output: &mut Output) -> Result<(), Failure> {
-    let driver = places.state_dir()?.find_driver(places.driver().as_deref())?;
+    let state = places.state_dir()?;
+    let driver = state.find_driver(places.driver().as_deref())?;
     let shutdown = signals::shutdown()?;
     if args.exit_with_stdin {
         end_with_stdin(shutdown.clone());
@@ -65,6 +66,7 @@ pub(crate) async fn worker(args: WorkerArgs, places: &Places, output: &mut Outpu
     let url = listen::url_of(&listener)?;
     let threads = args.threads.map_or_else(cluster::cores, usize::from);
     let mut config = WorkerConfig::new(driver.clone(), url.clone(), threads);
+    config.token = token::of_client(&state)?;
     config.answer_delay = Duration::from_millis(args.answer_delay_ms.unwrap_or(0));
     if let Some(timeout) = args.driver_timeout_ms {
         config.driver_timeout = Duration::from_millis(timeout);

@@ -1,0 +1,167 @@
+//! Models by their URI: `runs:/RUN`, `models:/NAME/VERSION`, `models:/NAME@ALIAS`.
+
+use rookery_driver::MODEL_ARTIFACT;
+use rookery_ml::Model;
+use rookery_proto::Failure;
+
+use super::{OpenRecords, find_run};
+use crate::diagnostic::{config, internal, of_tracking};
+
+/// The model's file inside the folder that a version names.
+const MODEL_FILE: &str = "model.json";
+
+/// What a model URI names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum ModelUri {
+    /// The model of a run.
+    Run(String),
+    /// A version of a registered model.
+    Version { name: String, version: u32 },
+    /// Whatever an alias points at.
+    Alias { name: String, alias: String },
+}
+
+impl ModelUri {
+    /// Reads a URI.
+    ///
+    /// # Errors
+    /// Class config.
+    pub(crate) fn parse(uri: &str) -> Result<Self, Failure> {
+        let parsed = match (uri.strip_prefix("runs:/"), uri.strip_prefix("models:/")) {
+            (Some(rest), _) => of_run(rest.trim_matches('/')),
+            (_, Some(rest)) => of_registry(rest.trim_matches('/')),
+            _ => None,
+        };
+        parsed.ok_or_else(|| {
+            config(format!("\"{uri}\" is no model"))
+                .at("--model")
+                .hint("expected runs:/RUN, models:/NAME/VERSION or models:/NAME@ALIAS")
+        })
+    }
+}
+
+fn of_run(rest: &str) -> Option<ModelUri> {
+    let run = rest.strip_suffix("/model").unwrap_or(rest);
+    (!run.is_empty() && !run.contains('/')).then(|| ModelUri::Run(run.to_string()))
+}
+
+/// A name may hold an `@`, but no `/`; an alias neither.
+fn of_registry(rest: &str) -> Option<ModelUri> {
+    if let Some((name, version)) = rest.split_once('/') {
+        let version = version.parse().ok().filter(|version| *version > 0)?;
+        return (!name.is_empty()).then(|| ModelUri::Version {
+            name: name.to_string(),
+            version,
+        });
+    }
+    let (name, alias) = rest.rsplit_once('@')?;
+    (!name.is_empty() && !alias.is_empty()).then(|| ModelUri::Alias {
+        name: name.to_string(),
+        alias: alias.to_string(),
+    })
+}
+
+/// Loads a model.
+pub(crate) async fn load(records: &OpenRecords, uri: &ModelUri) -> Result<Model, Failure> {
+    let registry = &records.registry;
+    let version = match uri {
+        ModelUri::Run(wanted) => return of_a_run(records, wanted).await,
+        ModelUri::Version { name, version } => registry.get_model_version(name, *version).await,
+        ModelUri::Alias { name, alias } => registry.get_version_by_alias(name, alias).await,
+    };
+    let version = version.map_err(|e| {
+        let failure = of_tracking(&e);
+        match failure.hint {
+            Some(_) => failure,
+            None => failure.hint("`rookery models list` shows what there is"),
+        }
+    })?;
+    let place = format!("{}/{MODEL_FILE}", version.storage_location);
+    let files = &records.artifacts;
+    let found = files.get_at(&version.storage_location, MODEL_FILE).await;
+    match found.map_err(|e| of_tracking(&e))? {
+        Some(bytes) => read(bytes, &place),
+        None => Err(config(format!(
+            "version {} of {} has no model file of ours",
+            version.version, version.name
+        ))
+        .at(place)),
+    }
+}
+
+async fn of_a_run(records: &OpenRecords, wanted: &str) -> Result<Model, Failure> {
+    let run = find_run(records.store.as_ref(), wanted).await?.info;
+    let bytes = records.artifacts.get(&run, MODEL_ARTIFACT).await.map_err(|e| {
+        let failure = of_tracking(&e);
+        let message = format!(
+            "run {} ({}) has no model: {}",
+            run.run_name, run.status, failure.message
+        );
+        Failure { message, ..failure }
+    })?;
+    read(bytes, &format!("{}/{MODEL_ARTIFACT}", run.artifact_uri))
+}
+
+fn read(bytes: Vec<u8>, place: &str) -> Result<Model, Failure> {
+    let broken = |what: String| internal(what).at(place);
+    let text = String::from_utf8(bytes).map_err(|e| broken(format!("the model can't be read: {e}")))?;
+    Model::from_json(&text).map_err(|e| broken(e.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use rookery_proto::ErrorClass;
+
+    use super::*;
+
+    #[test]
+    fn a_model_is_named_by_its_run() {
+        for uri in ["runs:/0123", "runs:/0123/model", "runs:/0123/"] {
+            assert_eq!(
+                ModelUri::parse(uri).unwrap(),
+                ModelUri::Run("0123".into()),
+                "{uri}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_model_is_named_by_version_or_alias() {
+        let version = |name: &str, version| ModelUri::Version {
+            name: name.into(),
+            version,
+        };
+        let alias = |name: &str, alias: &str| ModelUri::Alias {
+            name: name.into(),
+            alias: alias.into(),
+        };
+        for (uri, expected) in [
+            ("models:/ペンギン/3", version("ペンギン", 3)),
+            ("models:/a@b/3", version("a@b", 3)),
+            ("models:/birds@champion", alias("birds", "champion")),
+            ("models:/a@b@champion", alias("a@b", "champion")),
+        ] {
+            assert_eq!(ModelUri::parse(uri).unwrap(), expected, "{uri}");
+        }
+    }
+
+    #[test]
+    fn what_names_no_model_is_refused() {
+        for uri in [
+            "0123",
+            "runs:/",
+            "models:/m",
+            "models:/m/0",
+            "models:/m/latest",
+            "models:/@a",
+            "models:/m@",
+            "runs:/0123/other/model",
+        ] {
+            assert_eq!(
+                ModelUri::parse(uri).unwrap_err().class,
+                ErrorClass::Config,
+                "{uri}"
+            );
+        }
+    }
+}
