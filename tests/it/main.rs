@@ -5,8 +5,12 @@
 mod bad_input; // what is wrong, where, what was expected, and the exit code
 mod cluster; // workers that are missing, late or killed
 mod determinism; // the same bits on any cluster
+mod elsewhere; // jobs that are recorded on another server
 mod main_job; // the README's first command, and what it leaves behind
+mod mlflow; // the stock MLflow client, and a real MLflow server to be compared with
+mod records; // everything that was recorded, looked at and changed
 mod tidy; // the shape of the repository itself
+mod tracking; // what MLflow sees of a job, and what becomes of it when the driver dies
 
 /// The binary under test.
 const BINARY: &str = env!("CARGO_BIN_EXE_rookery");

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use rookery_proto::v1::job_service_client::JobServiceClient;
 use rookery_proto::v1::{GetClusterRequest, WorkerState};
+use rookery_proto::{SendToken, Token};
 use tokio::process::Child;
-use tonic::transport::{Channel, Endpoint};
+use tonic::transport::Endpoint;
 
 use crate::DEADLINE;
 use crate::process::{Output, Rookery};
@@ -22,6 +23,7 @@ pub struct Builder {
     workers: usize,
     threads: usize,
     late: Option<(usize, Duration)>,
+    driver_arguments: Vec<String>,
 }
 
 /// A running cluster; it ends when this value goes.
@@ -30,6 +32,7 @@ pub struct TestCluster {
     rookery: Rookery,
     url: String,
     driver: Child,
+    driver_arguments: Vec<String>,
     workers: Vec<Child>,
 }
 
@@ -42,12 +45,18 @@ impl TestCluster {
             workers: 1,
             threads: 1,
             late: None,
+            driver_arguments: Vec::new(),
         }
     }
 
     /// The driver's URL.
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// The driver's process id.
+    pub fn driver_pid(&self) -> u32 {
+        self.driver.id().expect("the driver runs")
     }
 
     /// The binary, with the cluster's state directory.
@@ -73,6 +82,13 @@ impl TestCluster {
     /// Kills the driver, and waits until it is gone.
     pub async fn kill_driver(&mut self) {
         self.driver.kill().await.expect("the driver was running");
+    }
+
+    /// Starts another driver in place of the one that was killed, on the same port. It knows no workers.
+    pub async fn start_driver_again(&mut self) {
+        std::fs::remove_file(self.rookery.home().join("driver.url")).expect("the killed driver's URL");
+        let address = self.url.trim_start_matches("http://").to_string();
+        (self.driver, self.url) = start_driver(&self.rookery, &address, &self.driver_arguments).await;
     }
 
     /// Waits for the end of a worker that should end by itself; returns its exit code.
@@ -103,16 +119,16 @@ impl Builder {
         self
     }
 
+    /// Starts the driver with more arguments.
+    pub fn driver_arguments(mut self, arguments: &[&str]) -> Self {
+        self.driver_arguments = arguments.iter().map(|argument| (*argument).to_string()).collect();
+        self
+    }
+
     /// Starts the processes and waits until every worker has joined.
     pub async fn start(self) -> TestCluster {
         let rookery = Rookery::new(&self.binary);
-        let driver = rookery
-            .command()
-            .args(["driver", "--listen", "127.0.0.1:0"])
-            .stdout(Stdio::null())
-            .spawn()
-            .expect("the driver starts");
-        let url = driver_url(rookery.home()).await;
+        let (driver, url) = start_driver(&rookery, "127.0.0.1:0", &self.driver_arguments).await;
         let workers = (0..self.workers)
             .map(|i| self.start_worker(&rookery, &url, i))
             .collect();
@@ -120,6 +136,7 @@ impl Builder {
             rookery,
             url,
             driver,
+            driver_arguments: self.driver_arguments,
             workers,
         };
         cluster.wait_for_workers(self.workers).await;
@@ -143,8 +160,9 @@ impl TestCluster {
         let endpoint = Endpoint::from_shared(self.url.clone())
             .expect("a URL")
             .connect_timeout(DEADLINE);
-        let channel: Channel = endpoint.connect().await.expect("the driver answers");
-        let mut client = JobServiceClient::new(channel);
+        let channel = endpoint.connect().await.expect("the driver answers");
+        let token = Token::new(&self.rookery.token()).expect("a token");
+        let mut client = JobServiceClient::with_interceptor(channel, SendToken::new(Some(&token)));
         let joined = async {
             loop {
                 let cluster = client
@@ -167,6 +185,17 @@ impl TestCluster {
             .await
             .expect("the workers join");
     }
+}
+
+async fn start_driver(rookery: &Rookery, address: &str, arguments: &[String]) -> (Child, String) {
+    let driver = rookery
+        .command()
+        .args(["driver", "--listen", address])
+        .args(arguments)
+        .stdout(Stdio::null())
+        .spawn()
+        .expect("the driver starts");
+    (driver, driver_url(rookery.home()).await)
 }
 
 /// The URL that the driver writes once it serves.

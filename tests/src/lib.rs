@@ -14,11 +14,14 @@
 
 mod cluster;
 mod datasets;
+pub mod http;
 mod process;
+mod python;
 
 pub use cluster::TestCluster;
 pub use datasets::{Dataset, write_jobs};
 pub use process::{Output, Rookery};
+pub use python::{Python, say};
 
 use std::time::Duration;
 

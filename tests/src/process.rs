@@ -15,6 +15,8 @@ use crate::DEADLINE;
 pub struct Rookery {
     binary: PathBuf,
     home: TempDir,
+    /// Variables beside the caller's.
+    environment: Vec<(String, String)>,
 }
 
 /// What a command printed, and its exit code.
@@ -35,12 +37,25 @@ impl Rookery {
         Self {
             binary: binary.into(),
             home,
+            environment: Vec::new(),
         }
+    }
+
+    /// Sets a variable for every command from here on.
+    pub fn with_env(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.to_string(), value.to_string()));
+        self
     }
 
     /// The state directory.
     pub fn home(&self) -> &Path {
         self.home.path()
+    }
+
+    /// The token that the state directory's drivers ask for.
+    pub fn token(&self) -> String {
+        let text = std::fs::read_to_string(self.home().join("token")).expect("a driver was started");
+        text.trim().to_string()
     }
 
     /// A command with the state directory set, and nothing of the caller's environment that would matter.
@@ -49,7 +64,10 @@ impl Rookery {
         command
             .env("ROOKERY_HOME", self.home.path())
             .env_remove("ROOKERY_URL")
+            .env_remove("ROOKERY_TOKEN")
+            .env_remove("MLFLOW_TRACKING_URI")
             .env_remove("RUST_LOG");
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command.stdin(Stdio::null()).kill_on_drop(true);
         command
     }

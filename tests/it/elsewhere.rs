@@ -1,0 +1,81 @@
+//! Jobs that are recorded on another server: another driver plays it here; `tests/mlflow` shows that it answers as the
+//! real one does.
+
+use rookery_tests::{Rookery, TestCluster};
+use serde_json::Value;
+
+use crate::{BINARY, lab};
+
+/// A machine that records at the other driver.
+fn recording_at(url: &str, token: &str) -> Rookery {
+    Rookery::new(BINARY)
+        .with_env("MLFLOW_TRACKING_URI", url)
+        .with_env("MLFLOW_TRACKING_TOKEN", token)
+}
+
+/// The runs that a driver has, each with its status.
+async fn statuses(cluster: &TestCluster) -> Vec<String> {
+    let listed = cluster
+        .rookery()
+        .run_json(&["runs", "list", "--experiment", "penguins"])
+        .await
+        .succeeded();
+    let status = |run: &Value| run["status"].as_str().unwrap_or_default().to_string();
+    listed.json_lines().iter().map(status).collect()
+}
+
+#[tokio::test]
+async fn a_job_is_recorded_on_the_server_that_mlflows_variable_names() {
+    let server = TestCluster::new(BINARY).workers(0).start().await;
+    let here = recording_at(server.url(), &server.rookery().token());
+    let job = here.run(&["run", &lab()]).await.succeeded();
+    assert_eq!(statuses(&server).await, ["FINISHED"; 3], "{job}");
+    assert!(job.stdout.contains("on that server"), "{job}");
+    // The files too, and a model that predicts.
+    let best = server
+        .rookery()
+        .run_json(&["runs", "list", "--experiment", "penguins"])
+        .await;
+    let run = best
+        .json_lines()
+        .iter()
+        .find(|run| run["params"]["maxIter"] == "10")
+        .unwrap()["run_id"]
+        .clone();
+    let row =
+        r#"{"Island":"Biscoe","CulmenLength":48.7,"CulmenDepth":14.1,"FlipperLength":210,"BodyMass":4450}"#;
+    let model = format!("runs:/{}", run.as_str().unwrap());
+    let predicted = server
+        .rookery()
+        .run(&["predict", "--model", &model, "--json", row])
+        .await
+        .succeeded();
+    assert!(predicted.stdout.starts_with('1'), "{predicted}");
+    // Nothing is left behind here, and nothing was recorded here.
+    let listed = here.run_json(&["runs", "list"]).await.succeeded();
+    assert!(listed.json_lines().is_empty(), "{listed}");
+    let synced = here.run(&["runs", "sync"]).await.succeeded();
+    assert!(synced.stdout.contains("nothing waits"), "{synced}");
+}
+
+#[tokio::test]
+async fn what_a_server_that_is_down_could_not_take_waits_for_it() {
+    // A server that was there, and will be again on the same port and with the same token.
+    let mut server = TestCluster::new(BINARY).workers(0).start().await;
+    let here = recording_at(server.url(), &server.rookery().token());
+    server.kill_driver().await;
+    let job = here
+        .run(&["run", &lab(), "--delivery-wait-ms", "500"])
+        .await
+        .succeeded();
+    assert!(job.stdout.contains("records wait for"), "{job}");
+    let early = here.run(&["runs", "sync", "--within", "4"]).await;
+    assert_eq!(early.code, 4, "{early}");
+    assert!(early.stderr.contains("refused"), "the reason is told\n{early}");
+
+    server.start_driver_again().await;
+    here.run(&["runs", "sync"]).await.succeeded();
+    assert_eq!(statuses(&server).await, ["FINISHED"; 3]);
+    here.run(&["runs", "sync"]).await.succeeded();
+    assert_eq!(statuses(&server).await.len(), 3, "nothing is delivered twice");
+}
