@@ -3,14 +3,14 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use rookery_driver::{Delivery, JobRecords, RemoteRecords, RunArtifacts};
 use rookery_proto::{ErrorClass, Failure};
 use rookery_tracking::artifacts::sha256_hex;
 use rookery_tracking::rest::{Bounds, Credentials, Pending, RestStore, SpooledStore, deliver_pending};
-use rookery_tracking::{LoggedModel, RunInfo, TrackingError};
+use rookery_tracking::{Environment as _, LoggedModel, RunInfo, SystemEnvironment, TrackingError};
 use url::Url;
 
 use crate::diagnostic::{internal, of_tracking};
@@ -51,7 +51,14 @@ impl Spool {
         let mut waiting = Vec::new();
         for (folder, uri) in self.servers()? {
             let rest = connect(&uri)?;
-            let delivered = deliver_pending(&folder, &rest, &rest.artifacts(), now_ms(), within).await;
+            let delivered = deliver_pending(
+                &folder,
+                &rest,
+                &rest.artifacts(),
+                SystemEnvironment.now_ms(),
+                within,
+            )
+            .await;
             let jobs = delivered.map_err(|e| of_tracking(&e).at(folder.display().to_string()))?;
             waiting.push(Waiting { uri, jobs });
         }
@@ -95,7 +102,7 @@ impl RemoteRecords for Spool {
         let rest = connect(uri)?;
         let folder = self
             .folder_for(rest.uri())?
-            .join(now_ms().to_string() + "-" + &random_name());
+            .join(SystemEnvironment.now_ms().to_string() + "-" + &random_name());
         let store = SpooledStore::open(&folder, rest.clone(), rest.artifacts())
             .await
             .map_err(|e| of_tracking(&e).at(folder.display().to_string()))?;
@@ -199,10 +206,4 @@ fn connect(uri: &Url) -> Result<RestStore, Failure> {
 
 fn random_name() -> String {
     format!("{:08x}", rand::random::<u32>())
-}
-
-fn now_ms() -> i64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |age| age.as_millis() as i64)
 }
