@@ -162,6 +162,8 @@ async fn the_benchmark_runs() {
         "50",
         "--many-runs",
         "100",
+        "--points",
+        "3",
         "--artifact-mib",
         "4",
     ];

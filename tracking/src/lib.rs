@@ -49,6 +49,6 @@ pub use page::Page;
 pub use registry::{CreateModelVersion, CreateRegisteredModel, JournalQuery, ModelRegistry};
 pub use sql::SqlStore;
 pub use store::{
-    CreateExperiment, CreateLoggedModel, CreateRun, LogBatch, LogInputs, LogOutputs, MetricHistory, Search,
-    SearchExperiments, SearchLoggedModels, SearchRuns, TrackingStore, UpdateRun,
+    CreateExperiment, CreateLoggedModel, CreateRun, DatasetFilter, LogBatch, LogInputs, LogOutputs,
+    MetricHistory, Search, SearchExperiments, SearchLoggedModels, SearchRuns, TrackingStore, UpdateRun,
 };

@@ -27,6 +27,7 @@ mod postgres;
 mod readers;
 mod registry;
 mod rules;
+mod run_cache;
 mod run_data;
 mod runs;
 mod schema;
@@ -40,6 +41,7 @@ mod writer;
 use fault::Sql;
 use pool::{Connect, Pool};
 use postgres::PostgresServer;
+use run_cache::RunCache;
 use session::Session;
 use sqlite::SqliteFile;
 
@@ -58,6 +60,7 @@ const OPEN_PAUSE: Duration = Duration::from_millis(20);
 pub struct SqlStore {
     environment: Arc<dyn Environment>,
     pool: Pool,
+    run_cache: Arc<RunCache>,
 }
 
 impl SqlStore {
@@ -94,6 +97,7 @@ impl SqlStore {
         Ok(SqlStore {
             environment,
             pool: Pool::inline(session),
+            run_cache: Arc::default(),
         })
     }
 
@@ -102,6 +106,7 @@ impl SqlStore {
         Ok(SqlStore {
             environment,
             pool: Pool::threads(&connect, session)?,
+            run_cache: Arc::default(),
         })
     }
 }

@@ -17,8 +17,8 @@ use crate::page::Page;
 pub mod requests;
 
 pub use requests::{
-    CreateExperiment, CreateLoggedModel, CreateRun, LogBatch, LogInputs, LogOutputs, MetricHistory, Search,
-    SearchExperiments, SearchLoggedModels, SearchRuns, UpdateRun,
+    CreateExperiment, CreateLoggedModel, CreateRun, DatasetFilter, LogBatch, LogInputs, LogOutputs,
+    MetricHistory, Search, SearchExperiments, SearchLoggedModels, SearchRuns, UpdateRun,
 };
 
 /// The answer of a store.

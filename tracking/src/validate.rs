@@ -12,7 +12,8 @@ mod requests;
 pub(crate) use batch::ValidBatch;
 pub(crate) use models::{create_logged_model, log_inputs, logged_model_params, logged_model_tags};
 pub(crate) use requests::{
-    create_experiment, create_run, experiment_name, experiment_tag, max_results, owner, update_run,
+    create_experiment, create_run, experiment_name, experiment_tag, max_results, owner, search_logged_models,
+    update_run,
 };
 
 use crate::error::TrackingError;
@@ -35,6 +36,8 @@ pub const MAX_EXPERIMENT_TAG_VALUE_CHARS: usize = 20_000;
 pub const MAX_MODEL_VALUE_CHARS: usize = 100_000;
 /// The longest name of a dataset, in characters.
 pub const MAX_DATASET_NAME_CHARS: usize = 500;
+/// The most datasets that a search for logged models names.
+pub const MAX_DATASETS_IN_SEARCH: usize = 100;
 /// The longest digest of a dataset, in characters.
 pub const MAX_DATASET_DIGEST_CHARS: usize = 36;
 /// The longest source of a dataset, in characters.

@@ -235,3 +235,40 @@ def search(s):
     s.post("logged-models/search", {}, label="experiments not given", says=True)
     s.post("logged-models/search", {"experiment_ids": ["98765"]}, label="missing experiment")
     s.post("logged-models/search", {"experiment_ids": [e], "page_token": "x"}, label="bad token", says=True)
+
+
+def search_by_dataset(s):
+    """Models by what they were found to do on a dataset; the latest value on it gives the order."""
+    e, run = _run(s)
+    for i, name in enumerate(["a", "b", "c", "d"]):
+        id = _model(s, e, name, source_run_id=run)
+        metrics = [{"key": "acc", "value": i / 4, "timestamp": 5, "step": 0, "model_id": id}]
+        if i < 3:
+            on = {"dataset_name": "train", "dataset_digest": "x" if i else "y"}
+            metrics.append({"key": "acc", "value": 1 - i / 4, "timestamp": 6, "step": 1, "model_id": id} | on)
+        if i > 1:
+            on = {"dataset_name": "test", "dataset_digest": "x"}
+            metrics.append({"key": "loss", "value": i, "timestamp": 7, "step": 1, "model_id": id} | on)
+        s.post("runs/log-batch", {"run_id": run, "metrics": metrics}, label=name)
+    train, test = {"dataset_name": "train"}, {"dataset_name": "test"}
+    by_name = [{"field_name": "name", "ascending": True}]
+    searches = {
+        "on train": {"datasets": [train]},
+        "on train y": {"datasets": [train | {"dataset_digest": "y"}]},
+        "on either": {"datasets": [train, test]},
+        "on none": {"datasets": [{"dataset_name": "nope"}]},
+        "acc on train": {"datasets": [train], "filter": "metrics.acc > 0.6"},
+        "acc on train, name": {"datasets": [train], "filter": "metrics.acc > 0.6 AND name != 'a'"},
+        "acc on test": {"datasets": [test], "filter": "metrics.acc > 0"},
+        "loss on test": {"datasets": [test], "filter": "metrics.loss >= 3"},
+        "without a name": {"datasets": [{"dataset_digest": "x"}]},
+        "with an empty name": {"datasets": [{"dataset_name": ""}]},
+    }
+    for label, search in searches.items():
+        body = {"experiment_ids": [e], "order_by": by_name} | search
+        s.post("logged-models/search", body, label=label, view=_names, says=True)
+    for on in [train, test, train | {"dataset_digest": "x"}, {"dataset_digest": "y"}]:
+        for ascending in [True, False]:
+            order = [{"field_name": "metrics.acc", "ascending": ascending} | on, *by_name]
+            body = {"experiment_ids": [e], "order_by": order}
+            s.post("logged-models/search", body, label=f"by acc on {on} {ascending}", view=_names)

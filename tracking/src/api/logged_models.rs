@@ -15,8 +15,8 @@ use super::respond::{Answer, done, ok};
 use super::view::LoggedModelView;
 use super::{Api, Routes};
 use crate::entities::LoggedModelStatus;
-use crate::search::{OrderBy, OrderField};
-use crate::store::{CreateLoggedModel, Search, SearchLoggedModels};
+use crate::search::OrderField;
+use crate::store::{CreateLoggedModel, DatasetFilter, SearchLoggedModels};
 
 const DEFAULT_RESULTS: usize = 100;
 const MAX_RESULTS: usize = 1000;
@@ -123,19 +123,13 @@ async fn search(State(api): State<Arc<Api>>, mut fields: Fields) -> Answer {
 
     fields.require_list("experiment_ids")?;
     let experiment_ids = parse::experiment_ids(&mut fields)?;
-    if !fields.objects("datasets")?.is_empty() {
-        return Err(ApiError::invalid(
-            "This server does not search logged models by 'datasets'.",
-        ));
-    }
     let request = SearchLoggedModels {
         experiment_ids,
-        search: Search {
-            filter: fields.text_or_empty("filter")?,
-            order_by: order(&mut fields)?,
-            max_results: fields.max_results(DEFAULT_RESULTS, MAX_RESULTS)?,
-            page_token: fields.some_text("page_token")?,
-        },
+        filter: fields.text_or_empty("filter")?,
+        datasets: datasets(&mut fields)?,
+        order_by: order(&mut fields)?,
+        max_results: fields.max_results(DEFAULT_RESULTS, MAX_RESULTS)?,
+        page_token: fields.some_text("page_token")?,
     };
     let page = api.store.search_logged_models(request).await?;
     ok(&FoundPage {
@@ -144,24 +138,27 @@ async fn search(State(api): State<Arc<Api>>, mut fields: Fields) -> Answer {
     })
 }
 
-/// Reads the order, which comes in parts here, into the words of the other searches.
-fn order(fields: &mut Fields) -> Result<Vec<String>, ApiError> {
+fn datasets(fields: &mut Fields) -> Result<Vec<DatasetFilter>, ApiError> {
+    let mut datasets = Vec::new();
+    for mut dataset in fields.objects("datasets")? {
+        datasets.push(DatasetFilter {
+            name: dataset.text_or_empty("dataset_name")?,
+            digest: dataset.some_text("dataset_digest")?,
+        });
+    }
+    Ok(datasets)
+}
+
+/// Reads the order, which comes in parts here.
+fn order(fields: &mut Fields) -> Result<Vec<OrderField>, ApiError> {
     let mut terms = Vec::new();
     for mut term in fields.objects("order_by")? {
-        if term.some_text("dataset_name")?.is_some() || term.some_text("dataset_digest")?.is_some() {
-            return Err(ApiError::invalid(
-                "This server orders logged models by a metric on any dataset, not by 'dataset_name'.",
-            ));
-        }
         terms.push(OrderField {
             field_name: term.required("field_name")?,
             ascending: term.flag("ascending")?.unwrap_or(true),
-            dataset_name: None,
-            dataset_digest: None,
+            dataset_name: term.some_text("dataset_name")?,
+            dataset_digest: term.some_text("dataset_digest")?,
         });
     }
-    if terms.is_empty() {
-        return Ok(Vec::new());
-    }
-    Ok(OrderBy::of_logged_models(&terms)?.to_strings())
+    Ok(terms)
 }

@@ -20,9 +20,11 @@ use crate::entities::{
 };
 use crate::error::TrackingError;
 use crate::page::Page;
+use crate::search::OrderField;
 use crate::store::{
-    CreateExperiment, CreateLoggedModel, CreateRun, LogBatch, LogInputs, LogOutputs, MetricHistory, Result,
-    Search, SearchExperiments, SearchLoggedModels, SearchRuns, TrackingStore, UpdateRun,
+    CreateExperiment, CreateLoggedModel, CreateRun, DatasetFilter, LogBatch, LogInputs, LogOutputs,
+    MetricHistory, Result, Search, SearchExperiments, SearchLoggedModels, SearchRuns, TrackingStore,
+    UpdateRun,
 };
 
 #[derive(Deserialize)]
@@ -352,14 +354,18 @@ impl TrackingStore for RestStore {
     }
 
     async fn search_logged_models(&self, request: SearchLoggedModels) -> Result<Page<LoggedModel>> {
-        let mut body = search_json(&request.search);
-        body["experiment_ids"] = json!(request.experiment_ids);
-        body["order_by"] = request
-            .search
-            .order_by
-            .iter()
-            .map(|text| order_json(text))
-            .collect();
+        let mut body = json!({
+            "experiment_ids": request.experiment_ids,
+            "filter": request.filter,
+            "max_results": request.max_results,
+            "order_by": request.order_by.iter().map(order_json).collect::<Vec<_>>(),
+        });
+        if !request.datasets.is_empty() {
+            body["datasets"] = request.datasets.iter().map(dataset_json).collect();
+        }
+        if let Some(token) = &request.page_token {
+            body["page_token"] = json!(token);
+        }
         let call = Call::post("mlflow/logged-models/search", body);
         Ok(self.http.call::<WirePage<WireLoggedModel>>(&call).await?.page())
     }
@@ -374,11 +380,20 @@ impl TrackingStore for RestStore {
 }
 
 /// Logged models are ordered by fields, everything else by text such as `name DESC`.
-fn order_json(text: &str) -> Value {
-    let (field, direction) = text.trim().rsplit_once(' ').unwrap_or((text.trim(), ""));
-    match direction.to_ascii_uppercase().as_str() {
-        "DESC" => json!({"field_name": field.trim(), "ascending": false}),
-        "ASC" => json!({"field_name": field.trim(), "ascending": true}),
-        _ => json!({"field_name": text.trim(), "ascending": true}),
+fn order_json(field: &OrderField) -> Value {
+    let mut order = json!({"field_name": field.field_name, "ascending": field.ascending});
+    if let Some(name) = &field.dataset_name {
+        order["dataset_name"] = json!(name);
+    }
+    if let Some(digest) = &field.dataset_digest {
+        order["dataset_digest"] = json!(digest);
+    }
+    order
+}
+
+fn dataset_json(dataset: &DatasetFilter) -> Value {
+    match &dataset.digest {
+        None => json!({"dataset_name": dataset.name}),
+        Some(digest) => json!({"dataset_name": dataset.name, "dataset_digest": digest}),
     }
 }

@@ -63,6 +63,18 @@ pub struct OrderField {
     pub dataset_digest: Option<String>,
 }
 
+impl OrderField {
+    /// Returns a term that leaves open which dataset a metric is of.
+    pub fn of(field_name: impl Into<String>, ascending: bool) -> Self {
+        OrderField {
+            field_name: field_name.into(),
+            ascending,
+            dataset_name: None,
+            dataset_digest: None,
+        }
+    }
+}
+
 impl OrderBy {
     /// Parses the terms of a request, such as ``metrics.`my loss` DESC``.
     pub fn parse(target: Target, terms: &[String]) -> Result<Self> {

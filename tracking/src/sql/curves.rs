@@ -125,8 +125,9 @@ fn find(session: &dyn Session, run_id: &str, key: &str) -> Sql<Option<(i64, Metr
 fn start(session: &dyn Session, run_id: &str, first: &Metric) -> Sql<(i64, MetricSummary)> {
     let (is_nan, value) = to_columns(first.value);
     let curve_id = session.first(
-        "INSERT INTO curves (run_id, key, latest_timestamp_ms, latest_step, latest_is_nan, latest_value)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6) RETURNING curve_id",
+        "INSERT INTO curves (run_id, experiment_id, key, latest_timestamp_ms, latest_step, latest_is_nan, latest_value)
+         VALUES (?1, (SELECT r.experiment_id FROM runs AS r WHERE r.run_id = ?1), ?2, ?3, ?4, ?5, ?6)
+         RETURNING curve_id",
         values![run_id, &first.key, first.timestamp_ms, first.step, is_nan, value],
         |row| row.int(0),
     )?;

@@ -8,7 +8,7 @@ use crate::error::TrackingError;
 use crate::store::{LogInputs, LogOutputs};
 
 pub(super) fn log_inputs(session: &dyn Session, run_id: &str, inputs: &LogInputs) -> Sql<()> {
-    let info = runs::get_active_info(session, run_id)?;
+    let info = runs::start_change(session, run_id)?;
     let experiment = rules::experiment_number(&info.experiment_id)?;
     for input in &inputs.datasets {
         add_dataset_input(session, run_id, experiment, input)?;
@@ -23,7 +23,7 @@ pub(super) fn log_inputs(session: &dyn Session, run_id: &str, inputs: &LogInputs
 }
 
 pub(super) fn log_outputs(session: &dyn Session, run_id: &str, outputs: &LogOutputs) -> Sql<()> {
-    runs::get_active_info(session, run_id)?;
+    runs::start_change(session, run_id)?;
     for model in &outputs.models {
         session.execute(
             "INSERT INTO model_outputs (run_id, model_id, step) VALUES (?1, ?2, ?3)

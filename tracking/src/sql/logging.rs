@@ -17,7 +17,7 @@ pub(super) const LATEST_COLUMNS: &str =
 
 /// Logs the batch. Runs behind a savepoint: an error leaves nothing of it.
 pub(super) fn log_batch(session: &dyn Session, run_id: &str, batch: &ValidBatch) -> Sql<()> {
-    let mut info = runs::get_active_info(session, run_id)?;
+    let mut info = runs::start_change(session, run_id)?;
     add_params(session, run_id, &batch.params)?;
     if let Some(name) = batch.new_run_name() {
         info.run_name = name.to_owned();
@@ -47,7 +47,7 @@ pub(super) fn set_tags(session: &dyn Session, run_id: &str, tags: &[Tag]) -> Sql
 }
 
 pub(super) fn delete_tag(session: &dyn Session, run_id: &str, key: &str) -> Sql<()> {
-    runs::get_active_info(session, run_id)?;
+    runs::start_change(session, run_id)?;
     let deleted = session.execute(
         "DELETE FROM tags WHERE run_id = ?1 AND key = ?2",
         values![run_id, key],
@@ -63,7 +63,7 @@ pub(super) fn delete_tag(session: &dyn Session, run_id: &str, key: &str) -> Sql<
 /// Adds to the list in the tag. The tag may grow beyond the length that other tags are cut to: a list cut somewhere
 /// is no list.
 pub(super) fn record_model(session: &dyn Session, run_id: &str, model: Json) -> Sql<()> {
-    runs::get_active_info(session, run_id)?;
+    runs::start_change(session, run_id)?;
     let stored = session.first(
         "SELECT value FROM tags WHERE run_id = ?1 AND key = ?2",
         values![run_id, TAG_LOGGED_MODELS],

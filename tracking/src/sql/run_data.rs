@@ -1,14 +1,60 @@
-//! Puts the headers of runs together with what was logged to them: one query per table, for any number of runs.
+//! Puts the headers of runs together with what was logged to them: one query per table, for any number of runs. What is
+//! known from an earlier read is not read again.
+
+use std::sync::Arc;
 
 use super::fault::Sql;
 use super::logging;
+use super::run_cache::RunCache;
+use super::runs::Header;
 use super::session::{Columns, Session, json, values};
-use crate::entities::{Dataset, DatasetId, DatasetInput, ModelInput, ModelOutput, Param, Run, RunInfo, Tag};
+use crate::entities::{
+    Dataset, DatasetId, DatasetInput, Metric, ModelInput, ModelOutput, Param, Run, RunInfo, Tag,
+};
 
-pub(super) fn with_data(session: &dyn Session, infos: Vec<RunInfo>) -> Sql<Vec<Run>> {
-    let ids = json(infos.iter().map(|info| info.run_id.as_str()));
-    let mut runs: Vec<Run> = infos.into_iter().map(without_data).collect();
+/// What was logged to one run, but for the history of its metrics.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct Logged {
+    pub(super) metrics: Vec<Metric>,
+    pub(super) params: Vec<Param>,
+    pub(super) tags: Vec<Tag>,
+    pub(super) dataset_inputs: Vec<DatasetInput>,
+    pub(super) model_inputs: Vec<ModelInput>,
+    pub(super) model_outputs: Vec<ModelOutput>,
+}
 
+pub(super) fn with_data(session: &dyn Session, cache: &RunCache, headers: Vec<Header>) -> Sql<Vec<Run>> {
+    let mut known: Vec<Option<Arc<Logged>>> = headers.iter().map(|header| cache.get(header)).collect();
+    let unknown: Vec<&Header> = headers
+        .iter()
+        .zip(&known)
+        .filter(|(_, logged)| logged.is_none())
+        .map(|(header, _)| header)
+        .collect();
+    let read = read(session, unknown.iter().map(|header| header.info.run_id.as_str()))?;
+    let added = unknown.iter().zip(read).map(|(header, logged)| {
+        let logged = Arc::new(logged);
+        cache.put(header, Arc::clone(&logged));
+        logged
+    });
+    for (place, logged) in known.iter_mut().filter(|known| known.is_none()).zip(added) {
+        *place = Some(logged);
+    }
+    let logged = known.into_iter().flatten();
+    Ok(headers
+        .into_iter()
+        .zip(logged)
+        .map(|(header, logged)| with(header.info, &logged))
+        .collect())
+}
+
+/// Returns what was logged to each of the runs.
+fn read<'a>(session: &dyn Session, run_ids: impl ExactSizeIterator<Item = &'a str>) -> Sql<Vec<Logged>> {
+    let mut runs = vec![Logged::default(); run_ids.len()];
+    if runs.is_empty() {
+        return Ok(runs);
+    }
+    let ids = json(run_ids);
     for_each_of(
         session,
         "curves AS data",
@@ -63,7 +109,7 @@ pub(super) fn with_data(session: &dyn Session, infos: Vec<RunInfo>) -> Sql<Vec<R
     Ok(runs)
 }
 
-fn add_inputs(session: &dyn Session, ids: &str, runs: &mut [Run]) -> Sql<()> {
+fn add_inputs(session: &dyn Session, ids: &str, runs: &mut [Logged]) -> Sql<()> {
     let datasets = "dataset_inputs AS data ON data.run_id = ids.value
          JOIN datasets AS d ON d.dataset_id = data.dataset_id
          LEFT JOIN dataset_input_tags AS t ON t.run_id = data.run_id AND t.dataset_id = data.dataset_id";
@@ -117,15 +163,23 @@ fn add_inputs(session: &dyn Session, ids: &str, runs: &mut [Run]) -> Sql<()> {
     )
 }
 
-fn without_data(info: RunInfo) -> Run {
+fn with(info: RunInfo, logged: &Logged) -> Run {
+    let Logged {
+        metrics,
+        params,
+        tags,
+        dataset_inputs,
+        model_inputs,
+        model_outputs,
+    } = logged.clone();
     Run {
         info,
-        metrics: Vec::new(),
-        params: Vec::new(),
-        tags: Vec::new(),
-        dataset_inputs: Vec::new(),
-        model_inputs: Vec::new(),
-        model_outputs: Vec::new(),
+        metrics,
+        params,
+        tags,
+        dataset_inputs,
+        model_inputs,
+        model_outputs,
     }
 }
 

@@ -11,12 +11,17 @@ use crate::store::CreateExperiment;
 use super::rules;
 
 /// In order; a migration that was released never changes.
-const SQLITE: [&str; 2] = [
+const SQLITE: [&str; 3] = [
     include_str!("schema/sqlite/0001_runs.sql"),
     include_str!("schema/sqlite/0002_registry.sql"),
+    include_str!("schema/sqlite/0003_fast_search.sql"),
 ];
 /// PostgreSQL came with version 2.
-const POSTGRES: [&str; 2] = ["", include_str!("schema/postgres/0002_all.sql")];
+const POSTGRES: [&str; 3] = [
+    "",
+    include_str!("schema/postgres/0002_all.sql"),
+    include_str!("schema/postgres/0003_fast_search.sql"),
+];
 
 /// The newest schema version this program knows.
 pub(super) const VERSION: i64 = SQLITE.len() as i64;

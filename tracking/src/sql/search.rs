@@ -20,14 +20,14 @@ use cursor::Cursor;
 use keys::Key;
 use names::Names;
 use plan::Plan;
-use steps::Step;
+use steps::{Index, Step};
 
 use super::fault::Sql;
 use super::session::{Columns, Session, Value};
 use crate::entities::ViewType;
 use crate::page::Page;
 use crate::search::{Filter, OrderBy, Target};
-use crate::store::Search;
+use crate::store::{DatasetFilter, Search};
 
 /// What is searched, beside filter and order.
 #[derive(Debug)]
@@ -36,7 +36,29 @@ pub(super) struct Listing<'a> {
     /// The columns to read, with the target's alias ([`Names`]) before each: `r.run_id, r.run_name`.
     pub(super) columns: &'static str,
     pub(super) scope: Scope<'a>,
-    pub(super) search: &'a Search,
+    pub(super) filter: &'a str,
+    pub(super) order: OrderBy,
+    pub(super) max_results: usize,
+    pub(super) page_token: Option<&'a str>,
+}
+
+impl<'a> Listing<'a> {
+    pub(super) fn of(
+        target: Target,
+        columns: &'static str,
+        scope: Scope<'a>,
+        search: &'a Search,
+    ) -> Sql<Self> {
+        Ok(Listing {
+            target,
+            columns,
+            scope,
+            filter: &search.filter,
+            order: OrderBy::parse(target, &search.order_by)?,
+            max_results: search.max_results,
+            page_token: search.page_token.as_deref(),
+        })
+    }
 }
 
 /// Which records are searched at all.
@@ -46,6 +68,8 @@ pub(super) struct Scope<'a> {
     pub(super) view: ViewType,
     /// Only records of these experiments.
     pub(super) experiment_ids: Option<&'a [String]>,
+    /// Of a logged model: if there are any, only what it was found to do on one of these.
+    pub(super) datasets: &'a [DatasetFilter],
 }
 
 /// Returns one page; `read` reads the listing's columns from 0.
@@ -54,30 +78,25 @@ pub(super) fn page<T>(
     listing: &Listing<'_>,
     mut read: impl FnMut(&dyn Columns) -> Sql<T>,
 ) -> Sql<Page<T>> {
-    let filter = Filter::parse(listing.target, &listing.search.filter)?;
-    let order = OrderBy::parse(listing.target, &listing.search.order_by)?;
-    let listing_id = cursor::listing_id(&listing.scope, &filter, &order);
-    let cursor = match &listing.search.page_token {
+    let filter = Filter::parse(listing.target, listing.filter)?;
+    let order = &listing.order;
+    let listing_id = cursor::listing_id(&listing.scope, &filter, order);
+    let cursor = match listing.page_token {
         Some(token) => Some(Cursor::parse(token, &listing_id)?),
         None => None,
     };
 
     let names = Names::of(listing.target);
     let mut bound = Bound::new(session.dialect());
-    let mut conditions = conditions::of_scope(names, &listing.scope, &mut bound)?;
-    let plan = Plan::of(
-        session,
-        names,
-        &listing.scope,
-        filter,
-        steps::walked_metric(&order),
-    )?;
+    let mut conditions = conditions::of_scope(names, &listing.scope, &filter, &mut bound)?;
+    let index = Index::of(order);
+    let plan = Plan::of(session, names, &listing.scope, filter, index.as_ref())?;
     for clause in &plan.rest {
-        conditions.push(conditions::of_clause(names, clause, &mut bound)?);
+        conditions.push(conditions::of_clause(names, &listing.scope, clause, &mut bound)?);
     }
-    let max_results = listing.search.max_results;
+    let max_results = listing.max_results;
     let mut rows: Vec<(T, Cursor)> = Vec::new();
-    for step in steps::of(names, &order, &plan, &bound)? {
+    for step in steps::of(names, order, index.as_ref(), &plan, &bound)? {
         if rows.len() > max_results {
             break;
         }

@@ -1,5 +1,7 @@
 //! [`TrackingStore`] for [`SqlStore`]: each call is checked, then sent to the writer or to a reader.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 
 use super::rules::{ModelIdentity, RunIdentity};
@@ -92,7 +94,8 @@ impl TrackingStore for SqlStore {
 
     async fn get_run(&self, run_id: &str) -> Result<Run> {
         let run_id = run_id.to_owned();
-        let work = move |db: &dyn Session| runs::get(db, &run_id);
+        let cache = Arc::clone(&self.run_cache);
+        let work = move |db: &dyn Session| runs::get(db, &cache, &run_id);
         self.pool.read("reading a run", work).await
     }
 
@@ -105,7 +108,8 @@ impl TrackingStore for SqlStore {
 
     async fn search_runs(&self, request: SearchRuns) -> Result<Page<Run>> {
         validate::max_results(request.search.max_results, validate::MAX_SEARCH_RESULTS)?;
-        let work = move |db: &dyn Session| searches::runs(db, &request);
+        let cache = Arc::clone(&self.run_cache);
+        let work = move |db: &dyn Session| searches::runs(db, &cache, &request);
         self.pool.read("searching runs", work).await
     }
 
@@ -222,7 +226,7 @@ impl TrackingStore for SqlStore {
     }
 
     async fn search_logged_models(&self, request: SearchLoggedModels) -> Result<Page<LoggedModel>> {
-        validate::max_results(request.search.max_results, validate::MAX_LOGGED_MODEL_RESULTS)?;
+        validate::search_logged_models(&request)?;
         let work = move |db: &dyn Session| searches::logged_models(db, &request);
         self.pool.read("searching logged models", work).await
     }

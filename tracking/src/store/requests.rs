@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::entities::{
     DatasetInput, Metric, ModelInput, ModelMetric, ModelOutput, Param, RunStatus, Tag, ViewType,
 };
+use crate::search::OrderField;
 
 /// What [`TrackingStore::create_experiment`](super::TrackingStore::create_experiment) needs.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -125,12 +126,44 @@ pub struct SearchExperiments {
 }
 
 /// What [`TrackingStore::search_logged_models`](super::TrackingStore::search_logged_models) shows.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SearchLoggedModels {
     /// Only models of these experiments.
     pub experiment_ids: Vec<String>,
-    /// Which, in which order; at most 1000 on a page.
-    pub search: Search,
+    /// Conditions joined by AND; empty matches everything.
+    pub filter: String,
+    /// If there are any, at most 100, then clauses about metrics look at values on these datasets alone; without such
+    /// a clause, the models are those with any value on one of them.
+    pub datasets: Vec<DatasetFilter>,
+    /// The terms of the order; ties are broken so that it is total.
+    pub order_by: Vec<OrderField>,
+    /// At most this many on a page, 1 to 1000.
+    pub max_results: usize,
+    /// Where to go on: [`Page::next_page_token`](crate::Page::next_page_token) of the page before.
+    pub page_token: Option<String>,
+}
+
+impl SearchLoggedModels {
+    /// Returns a search for everything in these experiments, in the default order.
+    pub fn of(experiment_ids: Vec<String>) -> Self {
+        SearchLoggedModels {
+            experiment_ids,
+            filter: String::new(),
+            datasets: Vec::new(),
+            order_by: Vec::new(),
+            max_results: 1000,
+            page_token: None,
+        }
+    }
+}
+
+/// A dataset by which logged models are searched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DatasetFilter {
+    /// Its name; not empty.
+    pub name: String,
+    /// Its digest; by default any.
+    pub digest: Option<String>,
 }
 
 /// What [`TrackingStore::log_batch`](super::TrackingStore::log_batch) logs: at most 1000 metrics, 100 parameters and

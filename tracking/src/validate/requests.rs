@@ -3,12 +3,13 @@
 use super::batch::{TooLong, check_count, check_tags, run_name_tag};
 use super::names::{check_key, check_length, check_text};
 use super::{
-    MAX_EXPERIMENT_NAME_CHARS, MAX_EXPERIMENT_TAG_VALUE_CHARS, MAX_RUN_NAME_CHARS, MAX_TAG_VALUE_CHARS,
-    MAX_TAGS_PER_BATCH, MAX_USER_CHARS, Result,
+    MAX_DATASETS_IN_SEARCH, MAX_EXPERIMENT_NAME_CHARS, MAX_EXPERIMENT_TAG_VALUE_CHARS,
+    MAX_LOGGED_MODEL_RESULTS, MAX_RUN_NAME_CHARS, MAX_TAG_VALUE_CHARS, MAX_TAGS_PER_BATCH, MAX_USER_CHARS,
+    Result,
 };
 use crate::entities::{TAG_PARENT_RUN_ID, TAG_RUN_NAME, Tag};
 use crate::error::TrackingError;
-use crate::store::{CreateExperiment, CreateRun, UpdateRun};
+use crate::store::{CreateExperiment, CreateRun, SearchLoggedModels, UpdateRun};
 
 pub(crate) fn create_experiment(mut request: CreateExperiment) -> Result<CreateExperiment> {
     experiment_name(&request.name)?;
@@ -90,6 +91,22 @@ pub(crate) fn max_results(max_results: usize, limit: usize) -> Result<()> {
     Err(TrackingError::rejected(format!(
         "Invalid value {max_results} for parameter 'max_results' supplied. It must be {rule}"
     )))
+}
+
+pub(crate) fn search_logged_models(request: &SearchLoggedModels) -> Result<()> {
+    max_results(request.max_results, MAX_LOGGED_MODEL_RESULTS)?;
+    let datasets = request.datasets.len();
+    if datasets > MAX_DATASETS_IN_SEARCH {
+        return Err(TrackingError::rejected(format!(
+            "Invalid datasets: there are {datasets}, at most {MAX_DATASETS_IN_SEARCH} are allowed"
+        )));
+    }
+    if request.datasets.iter().any(|dataset| dataset.name.is_empty()) {
+        return Err(TrackingError::rejected(
+            "`dataset_name` in the `datasets` clause must be specified.",
+        ));
+    }
+    Ok(())
 }
 
 pub(super) fn check_run_name(name: &str) -> Result<()> {

@@ -79,10 +79,22 @@ impl Fixture {
         self.store.create_run(run_in("0")).await.unwrap()
     }
 
-    /// Searches runs, page by page, and returns their names.
+    /// Searches runs in all experiments, page by page, and returns their names.
     pub(crate) async fn run_names(&self, filter: &str, order_by: &[&str], max_results: usize) -> Vec<String> {
+        self.run_names_in(None, filter, order_by, max_results).await
+    }
+
+    /// Searches runs in these experiments, page by page, and returns their names.
+    pub(crate) async fn run_names_in(
+        &self,
+        experiment_ids: Option<&[&str]>,
+        filter: &str,
+        order_by: &[&str],
+        max_results: usize,
+    ) -> Vec<String> {
         let mut names = Vec::new();
         let mut request = SearchRuns {
+            experiment_ids: experiment_ids.map(|ids| ids.iter().map(|id| (*id).to_owned()).collect()),
             search: search(filter, order_by, max_results),
             ..SearchRuns::default()
         };

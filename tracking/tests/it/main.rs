@@ -13,4 +13,6 @@ mod postgres;
 #[cfg(test)]
 mod rest;
 #[cfg(test)]
+mod run_cache;
+#[cfg(test)]
 mod sqlite;

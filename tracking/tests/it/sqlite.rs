@@ -283,7 +283,7 @@ async fn a_newer_file_is_refused_and_left_alone() {
             error,
             TrackingError::SchemaTooNew {
                 found: 1000,
-                supported: 2,
+                supported: 3,
                 ..
             }
         ),

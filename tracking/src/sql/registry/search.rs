@@ -32,7 +32,7 @@ fn is_about_prompts(clause: &Clause) -> bool {
 }
 
 pub(super) fn models(session: &dyn Session, search: &Search) -> Sql<Page<RegisteredModel>> {
-    let listing = listing(Target::RegisteredModels, rows::MODEL_COLUMNS, search);
+    let listing = listing(Target::RegisteredModels, rows::MODEL_COLUMNS, search)?;
     let page = page(session, &listing, rows::model_from_row)?;
     Ok(Page {
         items: rows::complete_models(session, page.items)?,
@@ -41,7 +41,7 @@ pub(super) fn models(session: &dyn Session, search: &Search) -> Sql<Page<Registe
 }
 
 pub(super) fn versions(session: &dyn Session, search: &Search) -> Sql<Page<ModelVersion>> {
-    let listing = listing(Target::ModelVersions, rows::VERSION_COLUMNS, search);
+    let listing = listing(Target::ModelVersions, rows::VERSION_COLUMNS, search)?;
     let page = page(session, &listing, rows::version_from_row)?;
     Ok(Page {
         items: rows::complete_versions(session, page.items)?,
@@ -49,14 +49,11 @@ pub(super) fn versions(session: &dyn Session, search: &Search) -> Sql<Page<Model
     })
 }
 
-fn listing<'a>(target: Target, columns: &'static str, search: &'a Search) -> Listing<'a> {
-    Listing {
-        target,
-        columns,
-        scope: Scope {
-            view: ViewType::All,
-            experiment_ids: None,
-        },
-        search,
-    }
+fn listing<'a>(target: Target, columns: &'static str, search: &'a Search) -> Sql<Listing<'a>> {
+    let scope = Scope {
+        view: ViewType::All,
+        experiment_ids: None,
+        datasets: &[],
+    };
+    Listing::of(target, columns, scope, search)
 }

@@ -9,8 +9,8 @@ use super::names::Names;
 use crate::entities::ViewType;
 use crate::error::TrackingError;
 use crate::search::{
-    Clause, DatasetField, MetricValue, Number, NumberColumn, NumberOp, Target, TextAttribute, TextColumn,
-    TextOp,
+    Clause, DatasetField, Filter, MetricValue, Number, NumberColumn, NumberOp, Target, TextAttribute,
+    TextColumn, TextOp,
 };
 use crate::sql::fault::Sql;
 use crate::sql::rules;
@@ -19,7 +19,13 @@ use crate::sql::session::Dialect;
 /// The longest pattern, in bytes: SQLite refuses much longer ones, and no value is longer.
 const MAX_PATTERN_BYTES: usize = 20_000;
 
-pub(super) fn of_scope(names: Names, scope: &Scope<'_>, bound: &mut Bound) -> Sql<Vec<String>> {
+/// The conditions of the scope; the filter's clauses come in addition.
+pub(super) fn of_scope(
+    names: Names,
+    scope: &Scope<'_>,
+    filter: &Filter,
+    bound: &mut Bound,
+) -> Sql<Vec<String>> {
     let mut conditions = Vec::new();
     let stage = match scope.view {
         ViewType::ActiveOnly => Some("active"),
@@ -30,7 +36,42 @@ pub(super) fn of_scope(names: Names, scope: &Scope<'_>, bound: &mut Bound) -> Sq
         conditions.push(format!("{} = '{stage}'", names.column("lifecycle_stage")));
     }
     conditions.extend(of_experiments(names, scope, bound));
+    // A clause about a metric asks for the datasets itself.
+    let is_metric = |clause: &Clause| {
+        matches!(
+            clause,
+            Clause::Number {
+                column: NumberColumn::Metric { .. },
+                ..
+            }
+        )
+    };
+    if !scope.datasets.is_empty() && !filter.clauses.iter().any(is_metric) {
+        let (table, on, datasets) = (names.metrics()?, names.on("x"), on_datasets(scope, bound));
+        conditions.push(format!(
+            "EXISTS (SELECT 1 FROM {table} AS x WHERE {on}{datasets})"
+        ));
+    }
     Ok(conditions)
+}
+
+/// That the value `x` is one on the scope's datasets, if it names any: ` AND (…)`.
+fn on_datasets(scope: &Scope<'_>, bound: &mut Bound) -> String {
+    let datasets: Vec<String> = scope
+        .datasets
+        .iter()
+        .map(|dataset| {
+            let name = format!("x.dataset_name = {}", bound.text(&dataset.name));
+            match &dataset.digest {
+                None => name,
+                Some(digest) => format!("{name} AND x.dataset_digest = {}", bound.text(digest)),
+            }
+        })
+        .collect();
+    if datasets.is_empty() {
+        return String::new();
+    }
+    format!(" AND ({})", datasets.join(" OR "))
 }
 
 pub(super) fn of_experiments(names: Names, scope: &Scope<'_>, bound: &mut Bound) -> Option<String> {
@@ -52,9 +93,17 @@ pub(super) fn of_experiments(names: Names, scope: &Scope<'_>, bound: &mut Bound)
     ))
 }
 
-pub(super) fn of_clause(names: Names, clause: &Clause, bound: &mut Bound) -> Sql<String> {
+/// The one experiment that is searched, if it is one.
+pub(super) fn only_experiment(scope: &Scope<'_>) -> Option<i64> {
+    match scope.experiment_ids? {
+        [id] => rules::experiment_number(id).ok(),
+        _ => None,
+    }
+}
+
+pub(super) fn of_clause(names: Names, scope: &Scope<'_>, clause: &Clause, bound: &mut Bound) -> Sql<String> {
     match clause {
-        Clause::Number { column, op, value } => of_number(names, column, *op, *value, bound),
+        Clause::Number { column, op, value } => of_number(names, scope, column, *op, *value, bound),
         Clause::Text { column, op, value } => {
             let value = TextTest::Compare(*op, value);
             of_text(names, column, &value, bound)
@@ -88,6 +137,7 @@ pub(super) fn as_real(number: Number) -> f64 {
 
 fn of_number(
     names: Names,
+    scope: &Scope<'_>,
     column: &NumberColumn,
     op: NumberOp,
     number: Number,
@@ -111,8 +161,9 @@ fn of_number(
                 (Target::Runs, _) => metric_test("x.latest_is_nan", "x.latest_value", op, &number),
                 _ => metric_test("x.is_nan", "x.value", op, &number),
             };
+            let datasets = on_datasets(scope, bound);
             Ok(format!(
-                "EXISTS (SELECT 1 FROM {table} AS x WHERE {on} AND x.key = {key} AND {test})"
+                "EXISTS (SELECT 1 FROM {table} AS x WHERE {on} AND x.key = {key} AND {test}{datasets})"
             ))
         }
     }

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use super::session::SqliteSession;
@@ -89,6 +90,8 @@ fn prepare(connection: Connection) -> Sql<Connection> {
     connection.pragma_update(None, "cache_size", -16_000)?;
     connection.pragma_update(None, "mmap_size", 1_i64 << 30)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
+    // A plan does not depend on the values bound to it: else SQLite would compile a kept statement again for each range.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     // SQLite's own lower() knows ASCII only.
     connection
         .create_scalar_function(

@@ -1,11 +1,12 @@
 //! Logged models: their life, and the metrics that judge them.
 
+use rookery_tracking::search::OrderField;
 use rookery_tracking::{
-    CreateLoggedModel, DatasetId, ErrorCode, LogBatch, LoggedModel, LoggedModelStatus, Metric, ModelMetric,
-    Param, SearchLoggedModels, Tag,
+    CreateLoggedModel, DatasetFilter, DatasetId, ErrorCode, LogBatch, LoggedModel, LoggedModelStatus, Metric,
+    ModelMetric, Param, SearchLoggedModels, Tag,
 };
 
-use crate::fixture::{Fixture, START_MS, metric, search};
+use crate::fixture::{Fixture, START_MS, metric};
 
 fn named(name: &str) -> CreateLoggedModel {
     CreateLoggedModel {
@@ -134,10 +135,7 @@ pub(super) async fn a_deleted_model_is_not_there(fixture: Fixture) {
             format!("Logged model with ID '{id}' not found.")
         );
     }
-    let request = SearchLoggedModels {
-        experiment_ids: vec!["0".to_owned()],
-        ..SearchLoggedModels::default()
-    };
+    let request = SearchLoggedModels::of(vec!["0".to_owned()]);
     assert_eq!(store.search_logged_models(request).await.unwrap().items, []);
 }
 
@@ -193,6 +191,36 @@ pub(super) async fn metrics_of_a_batch_judge_a_model(fixture: Fixture) {
     assert_eq!(error.code(), ErrorCode::ResourceDoesNotExist);
 }
 
+async fn all_names(fixture: &Fixture, mut request: SearchLoggedModels) -> Vec<String> {
+    let mut names = Vec::new();
+    loop {
+        let page = fixture.store.search_logged_models(request.clone()).await.unwrap();
+        names.extend(page.items.into_iter().map(|model| model.name));
+        let Some(token) = page.next_page_token else {
+            return names;
+        };
+        request.page_token = Some(token);
+    }
+}
+
+fn by(field: &str, dataset: Option<&str>) -> OrderField {
+    OrderField {
+        dataset_name: dataset.map(str::to_owned),
+        ..OrderField::of(field, true)
+    }
+}
+
+/// `NAME` or `NAME/DIGEST`.
+fn dataset(text: &str) -> DatasetFilter {
+    let (name, digest) = text
+        .split_once('/')
+        .map_or((text, None), |(name, digest)| (name, Some(digest)));
+    DatasetFilter {
+        name: name.to_owned(),
+        digest: digest.map(str::to_owned),
+    }
+}
+
 pub(super) async fn models_are_found_by_everything_they_have(fixture: Fixture) {
     let store = &fixture.store;
     let run_id = fixture.run().await.info.run_id;
@@ -223,21 +251,6 @@ pub(super) async fn models_are_found_by_everything_they_have(fixture: Fixture) {
             store.finalize_logged_model(&model.model_id, ready).await.unwrap();
         }
     }
-    let find = |filter: &'static str, order: &'static [&'static str], max_results: usize| async move {
-        let mut names = Vec::new();
-        let mut request = SearchLoggedModels {
-            experiment_ids: vec!["0".to_owned()],
-            search: search(filter, order, max_results),
-        };
-        loop {
-            let page = store.search_logged_models(request.clone()).await.unwrap();
-            names.extend(page.items.into_iter().map(|model| model.name));
-            let Some(token) = page.next_page_token else {
-                return names;
-            };
-            request.search.page_token = Some(token);
-        }
-    };
     for max_results in 1..=5 {
         for (filter, order, expected) in [
             ("", &[][..], &["four", "three", "two", "one"][..]),
@@ -251,13 +264,74 @@ pub(super) async fn models_are_found_by_everything_they_have(fixture: Fixture) {
             ("model_type = 'onnx'", &[], &["one"]),
             ("", &["model_type ASC"], &["one", "four", "three", "two"]),
         ] {
-            let found = find(filter, order, max_results).await;
+            let order = order.iter().map(|term| match term.split_once(' ') {
+                Some((field, direction)) => OrderField::of(field, direction == "ASC"),
+                None => OrderField::of(*term, true),
+            });
+            let request = SearchLoggedModels {
+                filter: filter.to_owned(),
+                order_by: order.collect(),
+                max_results,
+                ..SearchLoggedModels::of(vec!["0".to_owned()])
+            };
+            let order = request.order_by.clone();
+            let found = all_names(&fixture, request).await;
             assert_eq!(found, expected, "{filter} {order:?} {max_results}");
         }
     }
-    let nobody = SearchLoggedModels {
-        experiment_ids: vec!["9".to_owned()],
-        ..SearchLoggedModels::default()
+    for (datasets, filter, order_by, expected) in [
+        (&["test"][..], "", by("name", None), &["one", "three"][..]),
+        (&["train", "test/d"], "", by("name", None), &["one", "three"]),
+        (&["train"], "", by("name", None), &[]),
+        (&["test/e"], "", by("name", None), &[]),
+        (&["test"], "metrics.auc > 0.6", by("name", None), &["one"]),
+        (
+            &["test"],
+            "metrics.auc > 0",
+            by("metrics.auc", Some("test")),
+            &["three", "one"],
+        ),
+        (
+            &["test"],
+            "metrics.auc > 0 AND params.length = '3'",
+            by("name", None),
+            &["one"],
+        ),
+        (
+            &[],
+            "",
+            by("metrics.auc", Some("test")),
+            &["three", "one", "four", "two"],
+        ),
+        (
+            &[],
+            "",
+            by("metrics.auc", Some("train")),
+            &["four", "three", "two", "one"],
+        ),
+    ] {
+        for max_results in 1..=5 {
+            let request = SearchLoggedModels {
+                filter: filter.to_owned(),
+                datasets: datasets.iter().map(|text| dataset(text)).collect(),
+                order_by: vec![order_by.clone()],
+                max_results,
+                ..SearchLoggedModels::of(vec!["0".to_owned()])
+            };
+            let found = all_names(&fixture, request).await;
+            assert_eq!(
+                found, expected,
+                "{datasets:?} {filter} {order_by:?} {max_results}"
+            );
+        }
+    }
+    let refused = SearchLoggedModels {
+        datasets: vec![dataset("")],
+        ..SearchLoggedModels::of(vec!["0".to_owned()])
     };
+    let error = store.search_logged_models(refused).await.unwrap_err();
+    assert_eq!(error.code(), ErrorCode::InvalidParameterValue);
+    assert!(error.to_string().contains("`dataset_name`"), "{error}");
+    let nobody = SearchLoggedModels::of(vec!["9".to_owned()]);
     assert_eq!(store.search_logged_models(nobody).await.unwrap().items, []);
 }

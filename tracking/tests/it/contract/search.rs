@@ -215,6 +215,16 @@ const ORDERS: [&[&str]; 16] = [
     &["tags.none", "metrics.none"],
 ];
 
+const SCOPED_FILTERS: [&str; 7] = [
+    "",
+    " AND metrics.m > 0.25",
+    " AND metrics.m != 0.4",
+    " AND metrics.m <= 0.4 AND metrics.m > 0.2",
+    " AND metrics.n >= 1 AND params.p = '1'",
+    " AND metrics.m >= 0.2 AND params.p = '2' AND tags.t = '1'",
+    " AND metrics_max.m >= 0.2 AND metrics.none < 1",
+];
+
 pub(super) async fn every_order_is_the_same_at_every_page_size(fixture: Fixture) {
     many(&fixture, 23).await;
     for order in ORDERS {
@@ -267,6 +277,22 @@ pub(super) async fn few_and_many_runs_are_sorted_alike(fixture: Fixture) {
             .filter(|name| few_by_index.contains(name))
             .collect();
         assert_eq!(few_by_index, expected, "{order:?}");
+    }
+    // In one experiment, whether it holds few runs or many, as in both.
+    for filter in SCOPED_FILTERS {
+        for order in ORDERS {
+            let filter = format!("run_name LIKE 'run %'{filter}");
+            let in_both = fixture.run_names(&filter, order, 1000).await;
+            for experiment in ["0", "1"] {
+                let in_one = fixture.run_names_in(Some(&[experiment]), &filter, order, 4).await;
+                let is_lab = |name: &str| name["run ".len()..].parse::<i64>().unwrap() % 4 == 0;
+                let expected = in_both.iter().filter(|name| is_lab(name) == (experiment == "1"));
+                assert!(
+                    expected.eq(&in_one),
+                    "{filter} {order:?} in {experiment}: {in_one:?}"
+                );
+            }
+        }
     }
     // Too many to be sorted one by one, few enough to be collected.
     for order in [&["metrics.m"][..], &["tags.none"], &[]] {
