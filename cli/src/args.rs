@@ -6,7 +6,9 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use rookery_proto::Failure;
 use rookery_tracking::ViewType;
 
-use crate::commands::{artifacts, data, driver, experiments, models, predict, run, runs, submit, up, worker};
+use crate::commands::{
+    artifacts, data, driver, experiments, jobs, models, predict, run, runs, submit, up, worker, workers,
+};
 use crate::state_dir::StateDir;
 
 /// Heading of the options that every command takes.
@@ -99,6 +101,8 @@ pub(crate) enum Command {
     Driver(driver::DriverArgs),
     Worker(worker::WorkerArgs),
     Submit(submit::SubmitArgs),
+    Jobs(jobs::JobsArgs),
+    Workers(workers::WorkersArgs),
     Data(data::DataArgs),
     Experiments(experiments::ExperimentsArgs),
     Runs(runs::RunsArgs),
@@ -117,6 +121,8 @@ impl Cli {
                 Command::Driver(args) => args.json.json,
                 Command::Worker(args) => args.json.json,
                 Command::Submit(args) => args.json.json,
+                Command::Jobs(args) => args.json().json,
+                Command::Workers(args) => args.json().json,
                 Command::Data(args) => args.json().json,
                 Command::Experiments(args) => args.json().json,
                 Command::Runs(args) => args.json().json,

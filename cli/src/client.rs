@@ -12,12 +12,14 @@ use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Status, Streaming};
 use url::Url;
 
+use crate::args::Places;
+use crate::cluster_rows::{self, JobRow, WorkerRow};
 use crate::diagnostic::config;
 use crate::job_event::{
     Cleaning, DropReason, Iteration, JobEnd, JobEvent, JobStatus, RunStarted, RunSummary, Split, What,
 };
 use crate::job_file::JobFile;
-use crate::listen;
+use crate::{listen, token};
 
 /// How long connecting, and how long one answer may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -50,18 +52,83 @@ impl DriverClient {
         Ok(Self { url, jobs })
     }
 
+    /// A client of the driver that flags, environment or state directory name.
+    pub(crate) fn of(places: &Places) -> Result<Self, Failure> {
+        let state = places.state_dir()?;
+        let url = state.find_driver(places.driver().as_deref())?;
+        Self::new(url, token::of_client(&state)?.as_ref())
+    }
+
     /// Submits a job and returns its id.
-    pub(crate) async fn submit(&mut self, job: &JobFile) -> Result<String, Failure> {
+    pub(crate) async fn submit(
+        &mut self,
+        job: &JobFile,
+        priority: i32,
+        idempotency_key: Option<&str>,
+    ) -> Result<String, Failure> {
         let request = SubmitJobRequest {
             job_toml: job.text.clone(),
             job_file_name: job.name.clone(),
             base_dir: job.base_dir.display().to_string(),
             user: user(),
+            priority,
+            idempotency_key: idempotency_key.unwrap_or_default().to_string(),
         };
         let answer = within_call_timeout(self.jobs.submit_job(request)).await;
         answer
             .map(|response| response.into_inner().job_id)
             .map_err(|status| self.failure(status))
+    }
+
+    /// The jobs that the driver knows, in the order of their submission.
+    pub(crate) async fn jobs(&mut self) -> Result<Vec<JobRow>, Failure> {
+        let answer = within_call_timeout(self.jobs.list_jobs(v1::ListJobsRequest {})).await;
+        let jobs = answer.map_err(|status| self.failure(status))?.into_inner().jobs;
+        Ok(jobs.into_iter().map(cluster_rows::job).collect())
+    }
+
+    /// Asks a job to end.
+    pub(crate) async fn cancel(&mut self, job_id: &str) -> Result<(), Failure> {
+        let request = v1::CancelJobRequest {
+            job_id: job_id.to_string(),
+            user: user(),
+        };
+        let answer = within_call_timeout(self.jobs.cancel_job(request)).await;
+        answer.map(|_| ()).map_err(|status| self.failure(status))
+    }
+
+    /// The workers that the driver knows.
+    pub(crate) async fn workers(&mut self) -> Result<Vec<WorkerRow>, Failure> {
+        let answer = within_call_timeout(self.jobs.get_cluster(GetClusterRequest {})).await;
+        let cluster = answer.map_err(|status| self.failure(status))?.into_inner();
+        Ok(cluster.workers.into_iter().map(cluster_rows::worker).collect())
+    }
+
+    /// Asks a worker to go: with `force` at once, else when no job needs it any more.
+    pub(crate) async fn dismiss(&mut self, worker_id: &str, force: bool) -> Result<(), Failure> {
+        let request = v1::DismissWorkerRequest {
+            worker_id: worker_id.to_string(),
+            force,
+            user: user(),
+        };
+        let answer = within_call_timeout(self.jobs.dismiss_worker(request)).await;
+        answer.map(|_| ()).map_err(|status| self.failure(status))
+    }
+
+    /// What has happened in a job so far.
+    pub(crate) async fn events_so_far(&mut self, job_id: &str) -> Result<Vec<JobEvent>, Failure> {
+        let request = WatchJobRequest {
+            job_id: job_id.to_string(),
+            after_sequence: 0,
+            until_now: true,
+        };
+        let opened = within_call_timeout(self.jobs.watch_job(request)).await;
+        let mut stream = opened.map_err(|status| self.failure(status))?.into_inner();
+        let mut events = Vec::new();
+        while let Some(event) = stream.message().await.map_err(|status| self.failure(status))? {
+            events.push(decode(event));
+        }
+        Ok(events)
     }
 
     /// How many workers are active.
@@ -146,6 +213,7 @@ impl JobWatch {
             let request = WatchJobRequest {
                 job_id: self.job_id.clone(),
                 after_sequence: self.sequence,
+                until_now: false,
             };
             let opened = within_call_timeout(self.client.jobs.watch_job(request)).await?;
             self.stream = Some(opened.into_inner());
@@ -300,6 +368,7 @@ fn phase_name(phase: v1::Phase) -> &'static str {
         v1::Phase::Train => "train",
         v1::Phase::Evaluate => "evaluate",
         v1::Phase::Record => "record",
+        v1::Phase::Queue => "queue",
         v1::Phase::Unspecified => "work",
     }
 }

@@ -9,6 +9,7 @@ pub(crate) mod artifacts;
 pub(crate) mod data;
 pub(crate) mod driver;
 pub(crate) mod experiments;
+pub(crate) mod jobs;
 pub(crate) mod models;
 pub(crate) mod predict;
 pub(crate) mod run;
@@ -16,6 +17,7 @@ pub(crate) mod runs;
 pub(crate) mod submit;
 pub(crate) mod up;
 pub(crate) mod worker;
+pub(crate) mod workers;
 
 /// Does what was asked for.
 pub(crate) async fn run(cli: Cli, output: &mut Output) -> Result<(), Failure> {
@@ -26,6 +28,8 @@ pub(crate) async fn run(cli: Cli, output: &mut Output) -> Result<(), Failure> {
         Command::Driver(args) => driver::driver(args, places, output).await,
         Command::Worker(args) => worker::worker(args, places, output).await,
         Command::Submit(args) => submit::submit(args, places, output).await,
+        Command::Jobs(args) => jobs::jobs(args, places, output).await,
+        Command::Workers(args) => workers::workers(args, places, output).await,
         Command::Data(args) => data::data(args, output).await,
         Command::Experiments(args) => experiments::experiments(args, places, output).await,
         Command::Runs(args) => runs::runs(args, places, output).await,

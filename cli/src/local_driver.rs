@@ -22,9 +22,13 @@ const TRACKING_URI_VARIABLE: &str = "MLFLOW_TRACKING_URI";
 /// How long a driver tries, at its start, to deliver to one server what an earlier one could not.
 const LEFT_OVER_WAIT: Duration = Duration::from_secs(600);
 
-/// The driver's bounds, for tests and for unusual networks.
+/// The driver's bounds; most are for tests and for unusual networks.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct DriverBounds {
+    /// How many jobs run at once; others wait [default: 4]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    max_running_jobs: Option<u16>,
+
     /// How often workers send heartbeats
     #[arg(long, hide = true, value_name = "MS")]
     heartbeat_interval_ms: Option<u64>,
@@ -40,6 +44,14 @@ pub(crate) struct DriverBounds {
     /// How long reading, cleaning and splitting may take
     #[arg(long, hide = true, value_name = "MS")]
     ingest_deadline_ms: Option<u64>,
+
+    /// How long a job waits for a worker when the last one is gone
+    #[arg(long, hide = true, value_name = "MS")]
+    replacement_wait_ms: Option<u64>,
+
+    /// How much longer than the others a worker may take before its partitions are given to them
+    #[arg(long, hide = true, value_name = "MS")]
+    straggler_after_ms: Option<u64>,
 
     /// How long this driver's runs are its own after its last sign of life
     #[arg(long, hide = true, value_name = "MS")]
@@ -73,6 +85,8 @@ impl DriverBounds {
             (&mut config.heartbeat_timeout, self.heartbeat_timeout_ms),
             (&mut config.round_deadline, self.round_deadline_ms),
             (&mut config.ingest_deadline, self.ingest_deadline_ms),
+            (&mut config.replacement_wait, self.replacement_wait_ms),
+            (&mut config.straggler_after, self.straggler_after_ms),
             (&mut config.lease, self.lease_ms),
             (&mut config.lease_renewal, self.lease_renewal_ms),
             (&mut config.orphan_check, self.orphan_check_ms),
@@ -81,6 +95,9 @@ impl DriverBounds {
             if let Some(ms) = ms {
                 *bound = Duration::from_millis(ms.max(1));
             }
+        }
+        if let Some(most) = self.max_running_jobs {
+            config.max_running_jobs = usize::from(most);
         }
         config
     }

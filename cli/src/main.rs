@@ -13,6 +13,7 @@
 mod args;
 mod client;
 mod cluster;
+mod cluster_rows;
 mod commands;
 mod diagnostic;
 mod job_event;

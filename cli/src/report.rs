@@ -1,10 +1,11 @@
 //! A job as it is told to whoever asked for it: events as they come, and how it ended.
 
-use rookery_proto::Failure;
+use rookery_proto::{ErrorClass, Failure};
 
 use crate::client::DriverClient;
-use crate::job_event::{JobOutcome, JobStatus, RunStarted, RunSummary, Split, What};
+use crate::job_event::{JobEvent, JobOutcome, JobStatus, RunStarted, RunSummary, Split, What};
 use crate::output::Output;
+use crate::signals;
 use crate::state_dir::StateDir;
 
 /// Follows a job and tells its events; returns after the one that ends it, or when it can't be followed any more.
@@ -38,6 +39,49 @@ pub(crate) async fn follow(client: &DriverClient, job_id: &str, output: &mut Out
     };
     output.end_progress();
     outcome
+}
+
+/// Follows a job and tells how it ended; a signal ends the waiting, not the job.
+pub(crate) async fn follow_to_end(
+    client: &DriverClient,
+    job_id: &str,
+    state: &StateDir,
+    output: &mut Output,
+) -> Result<(), Failure> {
+    let interrupted = signals::shutdown()?;
+    let outcome = tokio::select! {
+        outcome = follow(client, job_id, output) => outcome,
+        () = interrupted.cancelled() => {
+            let failure = Failure::new(ErrorClass::Cancelled, format!("no longer waiting for {job_id}"))
+                .hint(format!("the job goes on; `rookery jobs logs -f {job_id}` follows it again"));
+            JobOutcome::lost(Some(job_id.to_string()), Vec::new(), failure)
+        }
+    };
+    output.end_progress();
+    conclude(outcome, state, output)
+}
+
+/// Tells one event, the last one too.
+pub(crate) fn tell_event(event: &JobEvent, output: &Output) {
+    if let What::Finished(end) = &event.what {
+        let outcome = JobOutcome {
+            job_id: Some(event.job_id.clone()),
+            status: end.status,
+            runs: Vec::new(),
+            failure: end.failure.clone(),
+        };
+        match (output.is_json(), &end.failure) {
+            (true, _) => output.object(&outcome.object()),
+            (false, None) => output.line("succeeded"),
+            (false, Some(failure)) => output.line(&format!("{}: {failure}", failure.class.name())),
+        }
+        return;
+    }
+    match output.is_json() {
+        true if event.what == What::Unknown => {}
+        true => output.object(event),
+        false => tell(&event.what, output),
+    }
 }
 
 /// Tells how a job ended; the command's result follows from it.

@@ -1,7 +1,7 @@
 //! [`PartitionCache`]: the cleaned, split partitions that a process keeps in memory as Arrow batches. Filled by
 //! the cache operator, read by everything that trains.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::{Arc, RwLock};
 
@@ -10,6 +10,7 @@ use arrow::datatypes::SchemaRef;
 use datafusion::execution::memory_pool::MemoryReservation;
 
 use crate::error::{DataError, Result};
+use crate::gather::PartitionReport;
 
 /// A partition of a dataset.
 #[derive(Debug)]
@@ -18,15 +19,25 @@ pub struct CachedPartition {
     pub schema: SchemaRef,
     /// Rows of each part of the split, in their fixed order.
     pub parts: Vec<RecordBatch>,
+    /// What became of its rows.
+    pub(crate) report: PartitionReport,
+    /// The attempt at the dataset that made it.
+    pub(crate) attempt: u32,
     /// Keeps the bytes accounted for in the engine's memory pool until the partition is dropped.
+    #[expect(dead_code, reason = "it is held, not read")]
     pub(crate) reservation: Option<MemoryReservation>,
 }
 
 impl CachedPartition {
     /// Bytes the rows take.
     pub fn memory_bytes(&self) -> usize {
-        self.parts.iter().map(RecordBatch::get_array_memory_size).sum()
+        memory_bytes(&self.parts)
     }
+}
+
+/// Bytes that batches take.
+pub(crate) fn memory_bytes(batches: &[RecordBatch]) -> usize {
+    batches.iter().map(RecordBatch::get_array_memory_size).sum()
 }
 
 /// The partitions a process holds, by dataset and number.
@@ -73,29 +84,55 @@ impl PartitionCache {
         self.read().values().map(|p| p.memory_bytes()).sum()
     }
 
-    /// Keeps a partition.
+    /// Keeps a partition. One that an earlier attempt left stays, with the blocks made from it.
     ///
     /// # Errors
-    /// If it is there already: two tasks computed the same partition, so the plan was cut wrongly.
+    /// This attempt made it already: two tasks computed the same partition, so the plan was cut wrongly. An earlier
+    /// attempt found other rows: the files have changed.
     pub(crate) fn insert(&self, dataset: &str, number: u32, partition: CachedPartition) -> Result<()> {
         let key = (dataset.to_string(), number);
         let mut partitions = self
             .partitions
             .write()
             .unwrap_or_else(std::sync::PoisonError::into_inner);
-        if partitions.contains_key(&key) {
-            return Err(DataError::internal(format!(
+        match partitions.get(&key) {
+            None => {
+                partitions.insert(key, Arc::new(partition));
+                Ok(())
+            }
+            Some(other) if other.attempt == partition.attempt => Err(DataError::internal(format!(
                 "partition {number} of dataset {dataset} was computed twice"
             ))
-            .at(self.owner.clone()));
+            .at(self.owner.clone())),
+            Some(other) if other.report.content_hash != partition.report.content_hash => {
+                Err(content_changed(number))
+            }
+            Some(_) => Ok(()),
         }
-        partitions.insert(key, Arc::new(partition));
-        Ok(())
     }
 
     /// The partition, if it is here.
     pub fn get(&self, dataset: &str, number: u32) -> Option<Arc<CachedPartition>> {
         self.read().get(&(dataset.to_string(), number)).map(Arc::clone)
+    }
+
+    /// The names of the datasets that it holds partitions of.
+    pub fn datasets(&self) -> Vec<String> {
+        let mut names: Vec<String> = self.read().keys().map(|(dataset, _)| dataset.clone()).collect();
+        names.dedup();
+        names
+    }
+
+    /// What is here of a dataset: for each partition what [`Materialization::held`](crate::Materialization::held)
+    /// understands.
+    pub fn inventory(&self, dataset: &str) -> Result<Vec<String>> {
+        self.read()
+            .iter()
+            .filter(|((name, _), _)| name == dataset)
+            .map(|(_, partition)| {
+                serde_json::to_string(&partition.report).map_err(|e| DataError::internal(e.to_string()))
+            })
+            .collect()
     }
 
     /// Drops a dataset; returns how many partitions went.
@@ -109,11 +146,30 @@ impl PartitionCache {
         before - partitions.len()
     }
 
+    /// Drops some partitions of a dataset; returns how many went.
+    pub fn release_partitions(&self, dataset: &str, numbers: &BTreeSet<u32>) -> usize {
+        let mut partitions = self
+            .partitions
+            .write()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let before = partitions.len();
+        partitions.retain(|(name, number), _| name != dataset || !numbers.contains(number));
+        before - partitions.len()
+    }
+
     fn read(&self) -> std::sync::RwLockReadGuard<'_, BTreeMap<(String, u32), Arc<CachedPartition>>> {
         self.partitions
             .read()
             .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
+}
+
+/// The error for a partition that is not what it was: a model of both would be a model of neither.
+pub(crate) fn content_changed(number: u32) -> DataError {
+    DataError::data(format!(
+        "partition {number} is not what it was when the job began"
+    ))
+    .hint("the files were changed while the job ran; submit it again when they are at rest")
 }
 
 #[cfg(test)]
@@ -122,20 +178,43 @@ mod tests {
 
     use super::*;
 
+    fn partition(number: u32, content_hash: &str, attempt: u32) -> CachedPartition {
+        CachedPartition {
+            schema: Arc::new(Schema::empty()),
+            parts: vec![],
+            report: PartitionReport {
+                partition: number,
+                rows_read: 1,
+                dropped: BTreeMap::new(),
+                parts: vec![1],
+                memory_bytes: 0,
+                content_hash: content_hash.to_string(),
+            },
+            attempt,
+            reservation: None,
+        }
+    }
+
     #[test]
     fn a_partition_computed_twice_is_refused() {
         let cache = PartitionCache::new("http://here/");
-        let partition = || CachedPartition {
-            schema: Arc::new(Schema::empty()),
-            parts: vec![],
-            reservation: None,
-        };
-        cache.insert("d", 3, partition()).unwrap();
-        cache.insert("other", 3, partition()).unwrap();
-        let error = cache.insert("d", 3, partition()).unwrap_err();
+        cache.insert("d", 3, partition(3, "a", 0)).unwrap();
+        cache.insert("other", 3, partition(3, "a", 0)).unwrap();
+        let error = cache.insert("d", 3, partition(3, "a", 0)).unwrap_err();
         assert_eq!(
             error.to_string(),
             "http://here/: partition 3 of dataset d was computed twice"
         );
+        assert_eq!(cache.datasets(), ["d", "other"]);
+    }
+
+    #[test]
+    fn another_attempt_finds_the_partition_there_unless_its_rows_changed() {
+        let cache = PartitionCache::new("http://here/");
+        cache.insert("d", 3, partition(3, "a", 0)).unwrap();
+        cache.insert("d", 3, partition(3, "a", 1)).unwrap();
+        assert_eq!(cache.get("d", 3).unwrap().attempt, 0);
+        let error = cache.insert("d", 3, partition(3, "b", 2)).unwrap_err();
+        assert!(error.to_string().contains("is not what it was"), "{error}");
     }
 }

@@ -35,6 +35,8 @@ pub(crate) struct CacheSpec {
     pub(crate) split: SplitSpec,
     /// How the rows of one partition come in.
     pub(crate) arrival: Arrival,
+    /// Counts the plans that were run for this dataset: one makes a partition once, the next may find it there.
+    pub(crate) attempt: u32,
 }
 
 /// How the rows of one partition come in.
@@ -47,9 +49,9 @@ pub(crate) enum Arrival {
 }
 
 impl CacheSpec {
-    /// Identity for plan nodes: a dataset id names one materialisation.
-    fn key(&self) -> (&str, Arrival) {
-        (&self.dataset, self.arrival)
+    /// Identity for plan nodes: a dataset id and an attempt name one plan.
+    fn key(&self) -> (&str, Arrival, u32) {
+        (&self.dataset, self.arrival, self.attempt)
     }
 }
 

@@ -1,5 +1,6 @@
 //! A source's columns as expressions: null tokens replaced, text cast to the declared types.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use arrow::datatypes::DataType;
@@ -20,9 +21,14 @@ pub(crate) fn column(name: &str) -> Expr {
     Expr::Column(Column::new_unqualified(name))
 }
 
-/// The declared columns of a source as they are in the files, with null tokens replaced, and `__partition`.
-pub(crate) fn raw_columns(source: &Arc<Source>) -> Result<LogicalPlanBuilder> {
-    let table = Arc::new(PartitionedTable::new(Arc::clone(source))?);
+/// The declared columns of a source as they are in the files, with null tokens replaced, and `__partition`; of the
+/// partitions in `only`, if that is given.
+pub(crate) fn raw_columns(source: &Arc<Source>, only: Option<&BTreeSet<u32>>) -> Result<LogicalPlanBuilder> {
+    let table = PartitionedTable::new(Arc::clone(source))?;
+    let table = Arc::new(match only {
+        Some(only) => table.only(only),
+        None => table,
+    });
     let scan = LogicalPlanBuilder::scan(
         TableReference::bare(source.name.as_str()),
         provider_as_source(table),

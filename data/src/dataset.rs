@@ -1,21 +1,17 @@
 //! [`Dataset`]: a plan carried out. The rows are in the memory of the workers; the driver knows which partition
 //! is where and how many rows it has.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use arrow::array::{AsArray, RecordBatch};
-use arrow::datatypes::UInt32Type;
-use datafusion::physical_plan::collect;
 use sha2::{Digest, Sha256};
 
-use crate::cache_exec::CacheSpec;
-use crate::cache_node::CacheNode;
+use crate::cache::content_changed;
 use crate::clean::CleaningReport;
-use crate::diagnose;
 use crate::engine::Engine;
-use crate::error::{DataError, DataErrorKind, Result};
+use crate::error::{DataError, Result};
 use crate::gather::PartitionReport;
+use crate::materialization::{Materialization, run_bounded};
 use crate::plan::IngestPlan;
 use crate::schema::ColumnType;
 
@@ -37,6 +33,8 @@ pub struct Dataset {
     pub memory_bytes: u64,
     /// SHA-256 over the columns and, for each partition, its number, row counts and content.
     pub fingerprint: String,
+    /// Plans run for it so far.
+    attempts: u32,
 }
 
 /// One partition of a dataset.
@@ -48,6 +46,8 @@ pub struct PartitionInfo {
     pub owner: String,
     /// Rows of each part.
     pub part_rows: Vec<u64>,
+    /// XXH3-128 of the rows in their order, as hexadecimal digits.
+    pub content_hash: String,
 }
 
 impl Dataset {
@@ -63,13 +63,11 @@ impl Dataset {
         id: &str,
         deadline: Duration,
     ) -> Result<Self> {
-        if engine.is_empty_cluster() {
-            return Err(
-                DataError::new(DataErrorKind::Unreachable, "there is no worker to run on")
-                    .hint("start a worker, or wait for one to join"),
-            );
-        }
-        let dataset = Self::materialize_on(engine, plan, id, deadline).await;
+        let mut materialization = Materialization::new(plan, id);
+        let dataset = match materialization.attempt(engine, deadline).await {
+            Ok(()) => materialization.finish(),
+            Err(error) => Err(error),
+        };
         if dataset.is_err() {
             // What this process cached is of no use. Workers are told by the driver.
             engine.cache().release(id);
@@ -77,46 +75,46 @@ impl Dataset {
         dataset
     }
 
-    async fn materialize_on(
+    /// Makes partitions again that went with their workers, on the workers of `engine`; `plan` is the one that this
+    /// dataset was made by.
+    ///
+    /// # Errors
+    /// As [`Dataset::materialize`]; the files have changed meanwhile. What was done is kept: the call can be repeated.
+    pub async fn rebuild(
+        &mut self,
         engine: &Engine,
         plan: &IngestPlan,
-        id: &str,
+        lost: &BTreeSet<u32>,
         deadline: Duration,
-    ) -> Result<Self> {
-        let reports = match tokio::time::timeout(deadline, run(engine, plan, id)).await {
-            Ok(Ok(reports)) => reports,
-            Ok(Err(error)) => return Err(locate(error, plan, deadline).await),
-            Err(_) => {
-                return Err(DataError::new(
-                    DataErrorKind::TimedOut,
-                    format!("ingestion did not finish within {} s", deadline.as_secs_f64()),
-                ));
+    ) -> Result<()> {
+        self.attempts += 1;
+        let plan = plan.only(lost.clone());
+        let reports = run_bounded(engine, &plan, &self.id, self.attempts, deadline).await?;
+        let mut owners: BTreeMap<u32, String> = BTreeMap::new();
+        for (owner, report) in reports {
+            let known = self.partitions.iter().find(|p| p.number == report.partition);
+            if known.is_none_or(|known| known.content_hash != report.content_hash) {
+                return Err(content_changed(report.partition));
             }
-        };
-        let dataset = Self::from_reports(id, plan, reports)?;
-        match dataset
-            .partitions
-            .iter()
-            .find(|partition| !engine.has_worker(&partition.owner))
-        {
-            Some(stray) => Err(DataError::internal(format!(
-                "partition {} was cached by {}, which is no worker of this plan",
-                stray.number, stray.owner
-            ))),
-            None => Ok(dataset),
+            owners.insert(report.partition, owner);
         }
+        if let Some(missing) = lost.iter().find(|number| !owners.contains_key(number)) {
+            return Err(content_changed(*missing));
+        }
+        for partition in &mut self.partitions {
+            if let Some(owner) = owners.remove(&partition.number) {
+                partition.owner = owner;
+            }
+        }
+        Ok(())
     }
 
-    fn from_reports(id: &str, plan: &IngestPlan, reports: Vec<(String, PartitionReport)>) -> Result<Self> {
-        let mut by_number = BTreeMap::new();
-        for (owner, report) in reports {
-            let number = report.partition;
-            if let Some((other, _)) = by_number.insert(number, (owner.clone(), report)) {
-                return Err(DataError::internal(format!(
-                    "partition {number} was computed by {other} and {owner}"
-                )));
-            }
-        }
+    pub(crate) fn from_reports(
+        id: &str,
+        plan: &IngestPlan,
+        reports: BTreeMap<u32, (String, PartitionReport)>,
+        attempts: u32,
+    ) -> Result<Self> {
         let mut dataset = Self {
             id: id.to_string(),
             columns: plan.columns.clone(),
@@ -124,9 +122,10 @@ impl Dataset {
             cleaning: CleaningReport::default(),
             part_rows: vec![0; plan.split.weights.len()],
             memory_bytes: 0,
-            fingerprint: fingerprint(plan, by_number.values().map(|(_, report)| report)),
+            fingerprint: fingerprint(plan, reports.values().map(|(_, report)| report)),
+            attempts,
         };
-        for (number, (owner, report)) in by_number {
+        for (number, (owner, report)) in reports {
             dataset.add(number, owner, report);
         }
         dataset.check_rows(plan)?;
@@ -151,6 +150,7 @@ impl Dataset {
             number,
             owner,
             part_rows: report.parts,
+            content_hash: report.content_hash,
         });
     }
 
@@ -179,58 +179,6 @@ impl Dataset {
             .at("split.weights"));
         }
         Ok(())
-    }
-}
-
-async fn run(engine: &Engine, plan: &IngestPlan, id: &str) -> Result<Vec<(String, PartitionReport)>> {
-    let session = engine.session()?;
-    let spec = CacheSpec {
-        dataset: id.to_string(),
-        split: plan.split.clone(),
-        arrival: plan.arrival(),
-    };
-    let logical = CacheNode::plan(plan.logical(&session).await?, spec)?;
-    let physical = session
-        .execute_logical_plan(logical)
-        .await?
-        .create_physical_plan()
-        .await?;
-    tracing::debug!(plan = %datafusion::physical_plan::displayable(physical.as_ref()).indent(false), "ingest plan");
-    let batches = collect(physical, session.task_ctx()).await?;
-    batches.iter().flat_map(read_reports).collect()
-}
-
-fn read_reports(batch: &RecordBatch) -> Vec<Result<(String, PartitionReport)>> {
-    let numbers = batch.column(0).as_primitive::<UInt32Type>();
-    let (owners, reports) = (
-        batch.column(1).as_string::<i32>(),
-        batch.column(2).as_string::<i32>(),
-    );
-    (0..numbers.len())
-        .map(|i| {
-            let report = serde_json::from_str(reports.value(i)).map_err(|e| {
-                DataError::internal(format!("partition {}: unreadable report: {e}", numbers.value(i)))
-            })?;
-            Ok((owners.value(i).to_string(), report))
-        })
-        .collect()
-}
-
-/// Adds file and line to an error about rows, if they are found before `deadline` has passed once more. Looking
-/// for them reads the files again, away from the runtime's own threads.
-async fn locate(error: DataError, plan: &IngestPlan, deadline: Duration) -> DataError {
-    if error.kind != DataErrorKind::Data {
-        return error;
-    }
-    let plan = plan.clone();
-    let search = tokio::task::spawn_blocking(move || {
-        plan.sources
-            .iter()
-            .find_map(|source| diagnose::first_bad_record(source, &plan))
-    });
-    match tokio::time::timeout(deadline, search).await {
-        Ok(Ok(Some(found))) => found,
-        _ => error,
     }
 }
 

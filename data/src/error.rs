@@ -90,6 +90,20 @@ pub(crate) fn unreachable_worker(url: &url::Url, cause: &impl std::fmt::Display)
     DataFusionError::Execution(format!("{UNREACHABLE_MARK}{url}: {cause}"))
 }
 
+impl From<DataError> for DataFusionError {
+    /// For an error raised inside an operator: rows that break a rule are marked as such, with what is to be said of
+    /// them in one text.
+    fn from(error: DataError) -> Self {
+        match error.kind {
+            DataErrorKind::Data => bad_row(match &error.hint {
+                Some(hint) => format!("{error}; {hint}"),
+                None => error.to_string(),
+            }),
+            _ => DataFusionError::Internal(error.to_string()),
+        }
+    }
+}
+
 impl From<DataFusionError> for DataError {
     /// Keeps the kind where the engine's error tells it: planning errors are the job's; marked errors, and those
     /// of readers and casts, the data's; marked transport errors mean a worker that can't be reached.

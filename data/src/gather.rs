@@ -7,11 +7,11 @@ use std::sync::Arc;
 use arrow::array::{Array, AsArray, RecordBatch, StringArray, UInt32Array};
 use arrow::compute::{concat_batches, take_record_batch};
 use arrow::datatypes::{Schema, SchemaRef, UInt32Type};
-use datafusion::common::{Result, internal_err};
+use datafusion::common::{DataFusionError, Result, internal_err};
 use datafusion::execution::memory_pool::{MemoryConsumer, MemoryPool};
 use serde::{Deserialize, Serialize};
 
-use crate::cache::{CachedPartition, PartitionCache};
+use crate::cache::{CachedPartition, PartitionCache, memory_bytes};
 use crate::cache_exec::{Arrival, CacheSpec};
 use crate::clean::DROPPED_COLUMN;
 use crate::content::{columns_of, content_hash, encode, sorted_by_content};
@@ -47,6 +47,7 @@ struct Open {
 pub(crate) struct Gatherer {
     dataset: String,
     arrival: Arrival,
+    attempt: u32,
     splitter: Splitter,
     cache: Arc<PartitionCache>,
     pool: Arc<dyn MemoryPool>,
@@ -85,6 +86,7 @@ impl Gatherer {
         Ok(Self {
             dataset: spec.dataset.clone(),
             arrival: spec.arrival,
+            attempt: spec.attempt,
             splitter: Splitter::new(&spec.split, &columns)?,
             cache,
             pool,
@@ -185,29 +187,28 @@ impl Gatherer {
         }
         let content_hash = content_hash(&rows)?;
         let parts = self.split(number, &rows, &ordinals)?;
-        let mut partition = CachedPartition {
-            schema: Arc::clone(&self.schema),
-            parts,
-            reservation: None,
-        };
-        let reservation = MemoryConsumer::new("rookery partitions").register(&self.pool);
-        reservation.try_grow(partition.memory_bytes())?;
-        partition.reservation = Some(reservation);
-        self.reports.push(PartitionReport {
+        let memory_bytes = memory_bytes(&parts);
+        let report = PartitionReport {
             partition: number,
             rows_read: open.rows_read,
             dropped: open.dropped,
-            parts: partition
-                .parts
-                .iter()
-                .map(|part| part.num_rows() as u64)
-                .collect(),
-            memory_bytes: partition.memory_bytes() as u64,
+            parts: parts.iter().map(|part| part.num_rows() as u64).collect(),
+            memory_bytes: memory_bytes as u64,
             content_hash,
-        });
+        };
+        let reservation = MemoryConsumer::new("rookery partitions").register(&self.pool);
+        reservation.try_grow(memory_bytes)?;
+        let partition = CachedPartition {
+            schema: Arc::clone(&self.schema),
+            parts,
+            report: report.clone(),
+            attempt: self.attempt,
+            reservation: Some(reservation),
+        };
+        self.reports.push(report);
         self.cache
             .insert(&self.dataset, number, partition)
-            .map_err(|e| datafusion::common::internal_datafusion_err!("{e}"))
+            .map_err(DataFusionError::from)
     }
 
     fn split(&self, number: u32, rows: &RecordBatch, ordinals: &[u64]) -> Result<Vec<RecordBatch>> {

@@ -27,6 +27,7 @@ mod files;
 pub mod frame;
 mod functions;
 mod gather;
+mod materialization;
 pub mod partition;
 mod plan;
 mod reproducible;
@@ -41,4 +42,5 @@ pub mod unusable;
 
 pub use dataset::{Dataset, PartitionInfo};
 pub use error::{DataError, DataErrorKind};
+pub use materialization::Materialization;
 pub use plan::IngestPlan;

@@ -3,6 +3,7 @@
 //! For each source: scan (text columns for CSV), null tokens to null, casts to the declared types. Over that the
 //! user's query, if there is one. On top the column `__dropped`, which says for each row which nulls make it go.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
@@ -37,6 +38,7 @@ pub struct IngestPlan {
     drop_nulls: Vec<String>,
     sql_partitions: u32,
     arrival: Arrival,
+    only: Option<Arc<BTreeSet<u32>>>,
 }
 
 impl IngestPlan {
@@ -61,6 +63,7 @@ impl IngestPlan {
             drop_nulls: Vec::new(),
             sql_partitions: spec.sql_partitions,
             arrival: Arrival::InOrder,
+            only: None,
         };
         if plan.sql.is_some() {
             let query = plan.query(&crate::engine::local_session()).await?;
@@ -102,6 +105,23 @@ impl IngestPlan {
         }
     }
 
+    /// The same plan for these partitions alone; what is in each does not change.
+    pub(crate) fn only(&self, numbers: BTreeSet<u32>) -> Self {
+        Self {
+            only: Some(Arc::new(numbers)),
+            ..self.clone()
+        }
+    }
+
+    /// The partitions to scan, where a partition is a piece of a file.
+    fn scanned(&self) -> Option<&BTreeSet<u32>> {
+        match self.arrival {
+            Arrival::InOrder => self.only.as_deref(),
+            // Each row may go anywhere.
+            Arrival::Shuffled => None,
+        }
+    }
+
     pub(crate) fn arrival(&self) -> Arrival {
         self.arrival
     }
@@ -125,7 +145,7 @@ impl IngestPlan {
     }
 
     fn cleaned_source(&self, source: &Arc<Source>) -> Result<LogicalPlan> {
-        let raw = raw_columns(source)?;
+        let raw = raw_columns(source, self.scanned())?;
         let dropped = self.dropped();
         let with_reason = raw.project(
             source
@@ -169,9 +189,15 @@ impl IngestPlan {
             .iter()
             .map(|(name, target)| cast(column(name), target.arrow()).alias(name));
         let dropped = self.dropped();
-        Ok(LogicalPlanBuilder::from(query)
-            .project(values.chain([number, dropped]))?
-            .build()?)
+        let rows = LogicalPlanBuilder::from(query).project(values.chain([number, dropped]))?;
+        Ok(match (&self.only, self.arrival) {
+            (Some(only), Arrival::Shuffled) => {
+                let numbers = only.iter().map(|number| lit(*number)).collect();
+                rows.filter(column(PARTITION_COLUMN).in_list(numbers, false))?
+            }
+            _ => rows,
+        }
+        .build()?)
     }
 
     /// Plans the user's query over the typed sources.
@@ -183,7 +209,7 @@ impl IngestPlan {
                 .iter()
                 .map(|(name, target)| typed(source, name, *target, kept.clone()))
                 .collect::<Result<Vec<_>>>()?;
-            let view = raw_columns(source)?.project(casts)?.build()?;
+            let view = raw_columns(source, self.scanned())?.project(casts)?.build()?;
             let view = datafusion::datasource::view::ViewTable::new(view, None);
             // A name given as text would be taken apart at dots and put in lower case.
             session.register_table(TableReference::bare(source.name.as_str()), Arc::new(view))?;

@@ -6,6 +6,7 @@
 //! number of threads. Declaring the output partitioning ("pinning") keeps them away; `tests/partitions.rs`
 //! shows what happens without.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, SchemaRef};
@@ -53,6 +54,13 @@ impl PartitionedTable {
             files,
             pinned: true,
         })
+    }
+
+    /// The same table without the other partitions.
+    pub(crate) fn only(mut self, numbers: &BTreeSet<u32>) -> Self {
+        self.files
+            .retain(|piece| partition_number(piece).is_some_and(|number| numbers.contains(&number)));
+        self
     }
 
     #[cfg(test)]
@@ -237,6 +245,7 @@ mod tests {
             dataset: "d".into(),
             split,
             arrival: Arrival::InOrder,
+            attempt: 0,
         };
         let session = SessionContext::from(state);
         session

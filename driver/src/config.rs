@@ -37,6 +37,13 @@ pub struct DriverConfig {
     pub ingest_deadline: Duration,
     /// How long a worker may take for one call: a pass over its partitions.
     pub round_deadline: Duration,
+    /// How many jobs run at once; others wait.
+    pub max_running_jobs: usize,
+    /// How long a job waits for a worker when the last one is gone.
+    pub replacement_wait: Duration,
+    /// How much longer than the others a worker may take before its partitions are given to them: this, and three times
+    /// as long as they took.
+    pub straggler_after: Duration,
     /// How long requests in flight may take once a shutdown has begun.
     pub shutdown_grace: Duration,
     /// How long this driver's runs are its own after its last sign of life.
@@ -61,6 +68,9 @@ impl DriverConfig {
             heartbeat_timeout: Duration::from_secs(10),
             ingest_deadline: Duration::from_secs(3600),
             round_deadline: Duration::from_secs(600),
+            max_running_jobs: 4,
+            replacement_wait: Duration::from_secs(60),
+            straggler_after: Duration::from_secs(30),
             shutdown_grace: Duration::from_secs(5),
             lease: LEASE,
             lease_renewal: LEASE_RENEWAL,

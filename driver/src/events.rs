@@ -50,6 +50,12 @@ impl EventLog {
         started.collect()
     }
 
+    /// The events after number `sequence` that there are.
+    pub fn so_far(&self, sequence: u64) -> Vec<JobEvent> {
+        let events = self.events.lock().unwrap_or_else(PoisonError::into_inner);
+        events.iter().skip(sequence as usize).cloned().collect()
+    }
+
     /// The events after number `sequence`, at least one: waits for the next if there is none yet.
     pub async fn after(&self, sequence: u64) -> Vec<JobEvent> {
         let mut count = self.count.subscribe();

@@ -1,22 +1,28 @@
-//! [`Jobs`]: submitted jobs, one task for each. A job always ends, and its last event says how.
+//! [`Jobs`]: submitted jobs, one task for each, which wait for their turn. A job always ends, and its last event says
+//! how.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use rookery_data::engine::Channels;
+use rookery_data::engine::{Channels, Patience};
 use rookery_proto::v1::job_event::Event;
-use rookery_proto::v1::{JobFinished, JobStatus};
-use rookery_proto::{ErrorClass, Failure};
+use rookery_proto::v1::{self, JobFinished, JobStatus, Phase};
+use rookery_proto::{ErrorClass, Failure, Token};
+use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::config::DriverConfig;
-use crate::events::EventLog;
+use crate::events::{EventLog, now_ms};
 use crate::job_file;
 use crate::records::Records;
+use crate::stop::Stop;
 use crate::training::Job;
 use crate::workers::Workers;
+
+mod known;
+
+use known::{Entry, Known};
 
 /// A job as a client hands it in.
 #[derive(Debug, Clone)]
@@ -29,6 +35,48 @@ pub struct Submission {
     pub base_dir: PathBuf,
     /// Who submits.
     pub user: String,
+    /// Of jobs that wait the one with the highest comes first.
+    pub priority: i32,
+    /// A job with the same key is the same job.
+    pub idempotency_key: Option<String>,
+}
+
+/// A job as the driver knows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JobInfo {
+    /// Its id.
+    pub id: String,
+    /// What its file calls it.
+    pub name: String,
+    /// Who submitted it.
+    pub user: String,
+    /// Its priority.
+    pub priority: i32,
+    /// How far it is.
+    pub state: JobState,
+    /// When it was submitted, in milliseconds since the Unix epoch.
+    pub submitted_ms: i64,
+    /// When its turn came.
+    pub started_ms: Option<i64>,
+    /// When it ended.
+    pub finished_ms: Option<i64>,
+    /// Why it did not succeed.
+    pub failure: Option<Failure>,
+}
+
+/// How far a job is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum JobState {
+    /// Others come first.
+    Queued,
+    /// It is carried out.
+    Running,
+    /// It ended well.
+    Succeeded,
+    /// It ended with a failure.
+    Failed,
+    /// It was asked to end.
+    Cancelled,
 }
 
 /// The driver's jobs.
@@ -40,7 +88,7 @@ pub struct Jobs {
     channels: Channels,
     /// Name of this driver process, for the runs' records.
     owner: String,
-    logs: Mutex<BTreeMap<String, Arc<EventLog>>>,
+    known: Arc<Mutex<Known>>,
     tasks: TaskTracker,
     stop: CancellationToken,
 }
@@ -54,31 +102,64 @@ impl Jobs {
         owner: String,
         stop: CancellationToken,
     ) -> Self {
+        let authorization = config.token.as_ref().map(Token::authorization);
+        let known = Known::new(config.max_running_jobs);
         Self {
             config,
             records,
             workers,
-            channels: Channels::default(),
+            channels: Channels::new(Patience::default(), authorization.as_deref()),
             owner,
-            logs: Mutex::default(),
+            known: Arc::new(Mutex::new(known)),
             tasks: TaskTracker::new(),
             stop,
         }
     }
 
-    /// Checks a job and starts it; returns its id.
+    /// Checks a job and puts it into the queue; returns its id.
     ///
     /// # Errors
-    /// Class config for a bad job file; class unreachable when there is no worker.
+    /// Class config for a bad job file, and for a key that another job was submitted with; class unreachable when there
+    /// is no worker.
     pub fn submit(&self, submission: Submission) -> Result<String, Failure> {
         let spec = job_file::parse(&submission.toml, &submission.file_name)?;
+        let mut known = lock(&self.known);
+        if let Some(id) = known.same(&submission)? {
+            return Ok(id);
+        }
         self.workers.active()?;
         let id = format!("job-{}", &uuid::Uuid::new_v4().simple().to_string()[..12]);
         let events = Arc::new(EventLog::new(&id));
-        self.logs
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(id.clone(), Arc::clone(&events));
+        let stop = Stop::with(&self.stop);
+        known.jobs.push(Entry {
+            info: JobInfo {
+                id: id.clone(),
+                name: spec.name.clone(),
+                user: submission.user.clone(),
+                priority: submission.priority,
+                state: JobState::Queued,
+                submitted_ms: now_ms(),
+                started_ms: None,
+                finished_ms: None,
+                failure: None,
+            },
+            events: Arc::clone(&events),
+            stop: stop.clone(),
+            key: submission
+                .idempotency_key
+                .map(|key| (key, submission.toml.clone())),
+        });
+        let (turn, my_turn) = oneshot::channel();
+        known.turns.insert(id.clone(), turn);
+        known.queue.submit(&id, submission.priority);
+        known.start_next();
+        if let Some(ahead) = known.queue.ahead_of(&id) {
+            events.push(Event::PhaseStarted(v1::PhaseStarted {
+                phase: Phase::Queue.into(),
+                detail: format!("{ahead} waiting jobs come first"),
+            }));
+        }
+        drop(known);
         let job = Job {
             id: id.clone(),
             spec,
@@ -93,18 +174,41 @@ impl Jobs {
             channels: self.channels.clone(),
             events,
         };
+        let known = Arc::clone(&self.known);
         self.tasks
-            .spawn(finish(job, submission.file_name, self.stop.clone()));
+            .spawn(finish(job, submission.file_name, stop, my_turn, known));
         Ok(id)
+    }
+
+    /// The jobs, in the order of their submission.
+    pub fn all(&self) -> Vec<JobInfo> {
+        lock(&self.known)
+            .jobs
+            .iter()
+            .map(|entry| entry.info.clone())
+            .collect()
+    }
+
+    /// Asks a job to end; `false` if there is none of that id.
+    pub fn cancel(&self, job_id: &str, user: &str) -> bool {
+        let mut known = lock(&self.known);
+        let Some(entry) = known.find(job_id) else {
+            return false;
+        };
+        entry.stop.because(format!("{user} cancelled the job"));
+        true
+    }
+
+    /// The connections to the workers.
+    pub(crate) fn channels(&self) -> &Channels {
+        &self.channels
     }
 
     /// The events of a job.
     pub fn events(&self, job_id: &str) -> Option<Arc<EventLog>> {
-        self.logs
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(job_id)
-            .map(Arc::clone)
+        lock(&self.known)
+            .find(job_id)
+            .map(|entry| Arc::clone(&entry.events))
     }
 
     /// Waits until every job has ended; they have been told to stop.
@@ -114,13 +218,31 @@ impl Jobs {
     }
 }
 
-/// Carries a job out, and writes its last event whatever happens, a panic included.
-async fn finish(job: Job, file_name: String, stop: CancellationToken) {
+fn lock(known: &Mutex<Known>) -> MutexGuard<'_, Known> {
+    known.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Waits for the job's turn, carries it out, and writes its last event whatever happens, a panic included.
+async fn finish(
+    job: Job,
+    file_name: String,
+    stop: Stop,
+    my_turn: oneshot::Receiver<()>,
+    known: Arc<Mutex<Known>>,
+) {
     let (events, toml, id) = (Arc::clone(&job.events), job.toml.clone(), job.id.clone());
     let job = Arc::new(job);
     let task = tokio::spawn({
         let job = Arc::clone(&job);
-        async move { job.run(&stop).await }
+        async move {
+            let turn = async {
+                my_turn
+                    .await
+                    .map_err(|_| Failure::new(ErrorClass::Internal, "the queue is gone"))
+            };
+            stop.unless(turn).await?;
+            job.run(&stop).await
+        }
     });
     let result = match task.await {
         Ok(result) => result,
@@ -130,23 +252,20 @@ async fn finish(job: Job, file_name: String, stop: CancellationToken) {
             Err(failure)
         }
     };
-    let finished = match result {
-        Ok(()) => JobFinished {
-            status: JobStatus::Succeeded.into(),
-            error: None,
-        },
-        Err(failure) => {
-            let failure = job_file::locate(failure, &toml, &file_name);
-            tracing::warn!(job_id = %id, %failure, "job failed");
-            let status = match failure.class {
-                ErrorClass::Cancelled => JobStatus::Cancelled,
-                _ => JobStatus::Failed,
-            };
-            JobFinished {
-                status: status.into(),
-                error: Some((&failure).into()),
-            }
-        }
+    let failure = result
+        .err()
+        .map(|failure| job_file::locate(failure, &toml, &file_name));
+    let (state, status) = match failure.as_ref().map(|failure| failure.class) {
+        None => (JobState::Succeeded, JobStatus::Succeeded),
+        Some(ErrorClass::Cancelled) => (JobState::Cancelled, JobStatus::Cancelled),
+        Some(_) => (JobState::Failed, JobStatus::Failed),
     };
-    events.push(Event::Finished(finished));
+    if let Some(failure) = &failure {
+        tracing::warn!(job_id = %id, %failure, "job failed");
+    }
+    lock(&known).end(&id, state, failure.clone());
+    events.push(Event::Finished(JobFinished {
+        status: status.into(),
+        error: failure.as_ref().map(Into::into),
+    }));
 }

@@ -16,13 +16,18 @@ pub mod job_file;
 pub mod job_spec;
 mod jobs;
 mod lease;
+mod materialize;
+mod members;
 mod placement;
 mod planning;
 mod port;
+mod queue;
+mod rebalance;
 mod recording;
 mod records;
 mod rounds;
 mod server;
+mod stop;
 mod training;
 mod worker_channel;
 mod workers;
@@ -43,7 +48,7 @@ use server::{JobServer, MembershipServer};
 pub use config::{DELIVERY_WAIT, DriverConfig, LEASE, LEASE_RENEWAL, ORPHAN_CHECK};
 pub use error::of_data as failure_of_data;
 pub use events::EventLog;
-pub use jobs::{Jobs, Submission};
+pub use jobs::{JobInfo, JobState, Jobs, Submission};
 pub use recording::{JOB_ARTIFACT, LOSS_METRIC, MODEL_ARTIFACT, TAG_BASE_DIR, TAG_BEST_RUN, TAG_JOB};
 pub use records::{Delivery, JobRecords, Records, RemoteRecords, RunArtifacts};
 pub use workers::{Registration, WorkerInfo, WorkerState, Workers};
@@ -115,6 +120,7 @@ fn grpc(config: &DriverConfig, jobs: Arc<Jobs>, workers: Arc<Workers>) -> Routes
     let membership = MembershipServer {
         config: config.clone(),
         workers: Arc::clone(&workers),
+        channels: jobs.channels().clone(),
     };
     let job_server = JobServer { jobs, workers };
     Routes::new(JobServiceServer::new(job_server).max_decoding_message_size(MAX_MESSAGE_BYTES))

@@ -52,7 +52,7 @@ async fn divide(State(grpc): State<Grpc>, request: Request, next: Next) -> Respo
     }
     let given = request.headers().get(AUTHORIZATION).map(|value| value.as_bytes());
     if grpc.token.is_some_and(|token| !token.admits(given)) {
-        return Status::from(token::refusal()).into_http::<axum::body::Body>();
+        return Status::from(token::refusal("driver")).into_http::<axum::body::Body>();
     }
     let Ok(response) = grpc.services.oneshot(request).await;
     response.into_response()

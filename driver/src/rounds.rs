@@ -55,6 +55,7 @@ pub(crate) async fn build_blocks(
         })
         .await?;
     let summaries = answers.into_iter().map(|(summaries, _)| summaries).collect();
+    placement.set_blocks(&task, spec).await;
     placement
         .merge(summaries, &Summary::merge)?
         .ok_or_else(|| Failure::new(ErrorClass::Data, "no partition holds rows"))

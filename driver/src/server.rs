@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use futures::Stream;
+use rookery_data::engine::Channels;
 use rookery_proto::v1::job_service_server::JobService;
 use rookery_proto::v1::membership_service_server::MembershipService;
 use rookery_proto::{ErrorClass, Failure, v1};
@@ -13,7 +14,8 @@ use tonic::{Request, Response, Status};
 
 use crate::config::DriverConfig;
 use crate::events::{EventLog, is_last};
-use crate::jobs::{Jobs, Submission};
+use crate::jobs::{JobInfo, JobState, Jobs, Submission};
+use crate::worker_channel::WorkerChannel;
 use crate::workers::{Registration, WorkerInfo, WorkerState, Workers};
 
 /// Serves clients.
@@ -28,6 +30,7 @@ pub(crate) struct JobServer {
 pub(crate) struct MembershipServer {
     pub(crate) config: DriverConfig,
     pub(crate) workers: Arc<Workers>,
+    pub(crate) channels: Channels,
 }
 
 type EventStream = Pin<Box<dyn Stream<Item = Result<v1::JobEvent, Status>> + Send>>;
@@ -49,6 +52,8 @@ impl JobService for JobServer {
             file_name: request.job_file_name,
             base_dir,
             user: request.user,
+            priority: request.priority,
+            idempotency_key: Some(request.idempotency_key).filter(|key| !key.is_empty()),
         })?;
         Ok(Response::new(v1::SubmitJobResponse { job_id }))
     }
@@ -66,7 +71,43 @@ impl JobService for JobServer {
                 request.job_id
             )));
         };
+        if request.until_now {
+            let events = log.so_far(request.after_sequence).into_iter().map(Ok);
+            return Ok(Response::new(Box::pin(futures::stream::iter(events))));
+        }
         Ok(Response::new(Box::pin(follow(log, request.after_sequence))))
+    }
+
+    async fn list_jobs(
+        &self,
+        _request: Request<v1::ListJobsRequest>,
+    ) -> Result<Response<v1::ListJobsResponse>, Status> {
+        let jobs = self.jobs.all().into_iter().map(encode_job).collect();
+        Ok(Response::new(v1::ListJobsResponse { jobs }))
+    }
+
+    async fn cancel_job(
+        &self,
+        request: Request<v1::CancelJobRequest>,
+    ) -> Result<Response<v1::CancelJobResponse>, Status> {
+        let request = request.into_inner();
+        match self.jobs.cancel(&request.job_id, &request.user) {
+            true => Ok(Response::new(v1::CancelJobResponse {})),
+            false => Err(unknown("job", &request.job_id, "rookery jobs list").into()),
+        }
+    }
+
+    async fn dismiss_worker(
+        &self,
+        request: Request<v1::DismissWorkerRequest>,
+    ) -> Result<Response<v1::DismissWorkerResponse>, Status> {
+        let request = request.into_inner();
+        let how = if request.force { "removed" } else { "drained" };
+        let reason = format!("{how} by {}", request.user);
+        match self.workers.dismiss(&request.worker_id, reason, request.force) {
+            true => Ok(Response::new(v1::DismissWorkerResponse {})),
+            false => Err(unknown("worker", &request.worker_id, "rookery workers list").into()),
+        }
     }
 
     async fn get_cluster(
@@ -96,9 +137,41 @@ fn follow(log: Arc<EventLog>, sequence: u64) -> impl Stream<Item = Result<v1::Jo
     futures::StreamExt::flatten(batches)
 }
 
+/// What a client named is not here.
+fn unknown(what: &str, id: &str, command: &str) -> Failure {
+    Failure::new(
+        ErrorClass::Config,
+        format!("this driver knows no {what} \"{id}\""),
+    )
+    .hint(format!("`{command}` shows those it knows"))
+}
+
+fn encode_job(job: JobInfo) -> v1::Job {
+    let state = match job.state {
+        JobState::Queued => v1::JobState::Queued,
+        JobState::Running => v1::JobState::Running,
+        JobState::Succeeded => v1::JobState::Succeeded,
+        JobState::Failed => v1::JobState::Failed,
+        JobState::Cancelled => v1::JobState::Cancelled,
+    };
+    v1::Job {
+        job_id: job.id,
+        name: job.name,
+        user: job.user,
+        priority: job.priority,
+        state: state.into(),
+        submitted_ms: job.submitted_ms,
+        started_ms: job.started_ms.unwrap_or(0),
+        finished_ms: job.finished_ms.unwrap_or(0),
+        error: job.failure.as_ref().map(Into::into),
+    }
+}
+
 fn encode_worker(worker: WorkerInfo) -> v1::Worker {
     let state = match worker.state {
+        WorkerState::Joining => v1::WorkerState::Joining,
         WorkerState::Active => v1::WorkerState::Active,
+        WorkerState::Draining => v1::WorkerState::Draining,
         WorkerState::Lost => v1::WorkerState::Lost,
         WorkerState::Left => v1::WorkerState::Left,
     };
@@ -108,6 +181,7 @@ fn encode_worker(worker: WorkerInfo) -> v1::Worker {
         threads: worker.threads as u32,
         state: state.into(),
         reason: worker.reason,
+        memory_bytes: worker.memory_bytes,
     }
 }
 
@@ -122,12 +196,14 @@ impl MembershipService for MembershipServer {
             url: request.url,
             protocol_version: request.protocol_version,
             threads: request.threads,
+            memory_bytes: request.memory_bytes,
         };
         let worker = self.workers.register(&registration, Instant::now())?;
         if request.build_version != env!("CARGO_PKG_VERSION") {
             tracing::warn!(worker = %worker.url, version = request.build_version, "the worker is of another release");
         }
         tracing::info!(worker_id = %worker.id, url = %worker.url, pid = request.pid, "worker registered");
+        tokio::spawn(reach(self.clone(), worker.clone()));
         Ok(Response::new(v1::RegisterResponse {
             worker_id: worker.id,
             heartbeat_interval_ms: self.config.heartbeat_interval.as_millis() as u64,
@@ -139,21 +215,50 @@ impl MembershipService for MembershipServer {
         &self,
         request: Request<v1::HeartbeatRequest>,
     ) -> Result<Response<v1::HeartbeatResponse>, Status> {
-        let worker_id = request.into_inner().worker_id;
-        match self.workers.heartbeat(&worker_id, Instant::now()) {
-            true => Ok(Response::new(v1::HeartbeatResponse {})),
-            false => Err(Status::not_found(format!("no active worker {worker_id}"))),
+        let request = request.into_inner();
+        match self
+            .workers
+            .heartbeat(&request.worker_id, request.memory_bytes, Instant::now())
+        {
+            true => Ok(Response::new(v1::HeartbeatResponse {
+                release_dataset_ids: self.workers.unneeded(request.dataset_ids),
+                dismissed: self.workers.is_dismissed(&request.worker_id),
+            })),
+            false => Err(Status::not_found(format!(
+                "no active worker {}",
+                request.worker_id
+            ))),
         }
     }
 
     async fn leave(&self, request: Request<v1::LeaveRequest>) -> Result<Response<v1::LeaveResponse>, Status> {
         let request = request.into_inner();
-        tracing::info!(
-            worker_id = request.worker_id,
-            reason = request.reason,
-            "worker left"
-        );
-        self.workers.leave(&request.worker_id, &request.reason);
-        Ok(Response::new(v1::LeaveResponse {}))
+        let pending = self
+            .workers
+            .leave(&request.worker_id, &request.reason, Instant::now());
+        let (worker_id, reason) = (request.worker_id, request.reason);
+        match pending {
+            true => tracing::debug!(worker_id, reason, "the worker drains"),
+            false => tracing::info!(worker_id, reason, "worker left"),
+        }
+        Ok(Response::new(v1::LeaveResponse { pending }))
+    }
+}
+
+/// Sees whether the driver reaches a worker where it says it is. If not, it is never given work.
+async fn reach(server: MembershipServer, worker: WorkerInfo) {
+    let channel = WorkerChannel::new(
+        &server.channels,
+        worker.url.clone(),
+        server.config.heartbeat_timeout,
+    );
+    let answer = async { channel?.list_partitions("").await }.await;
+    match answer {
+        Ok(_) => server.workers.reached(&worker.id),
+        Err(failure) => {
+            tracing::warn!(worker_id = %worker.id, url = %worker.url, %failure, "the worker can't be reached");
+            let reason = format!("the driver can't reach it: {}", failure.message);
+            server.workers.suspect(&worker.url, &reason);
+        }
     }
 }

@@ -5,26 +5,27 @@ use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
-use rookery_data::engine::{Channels, Engine};
+use rookery_data::engine::Channels;
 use rookery_data::{Dataset, IngestPlan};
 use rookery_ml::{
     ColumnKind, FittedPipeline, LogisticRegressionModel, Metric, Model, PipelineFit, Summary, Training,
 };
 use rookery_proto::v1::Phase;
 use rookery_proto::{ErrorClass, Failure};
-use tokio_util::sync::CancellationToken;
-use url::Url;
 
 use crate::blame::locate_record;
 use crate::config::DriverConfig;
-use crate::error::{of_data, of_ml};
+use crate::error::of_ml;
 use crate::events::{EventLog, now_ms};
 use crate::job_spec::{ValidJobSpec, ValidRun};
-use crate::placement::{self, Placement};
+use crate::materialize;
+use crate::members::Members;
+use crate::placement::Placement;
 use crate::planning::{self, column_kinds};
 use crate::recording::{self, JobRecord, Outcome, RunRecord};
 use crate::records::{JobRecords, Records};
 use crate::rounds;
+use crate::stop::Stop;
 use crate::worker_channel::BlockSpec;
 use crate::workers::Workers;
 
@@ -65,36 +66,33 @@ struct Prepared {
 }
 
 impl Job {
-    /// Carries the job out; ends early when `stop` is cancelled.
-    pub(crate) async fn run(&self, stop: &CancellationToken) -> Result<(), Failure> {
+    /// Carries the job out; ends early when it is asked to.
+    pub(crate) async fn run(&self, stop: &Stop) -> Result<(), Failure> {
         let started = (now_ms(), Instant::now());
         self.phase(Phase::Plan, &self.spec.name);
-        let plan = planning::plan(&self.spec, &self.base_dir).await?;
+        let plan = stop.unless(planning::plan(&self.spec, &self.base_dir)).await?;
         let records = self
             .records
             .for_job(self.spec.tracking_uri.as_ref(), &self.config)
             .await?;
         let records = self.destination.get_or_init(|| records);
-        let workers = self.workers.active()?;
-        let urls: Vec<Url> = workers.iter().map(|worker| worker.url.clone()).collect();
-        let threads = workers.iter().map(|worker| worker.threads);
-        let engine = Engine::cluster(
-            urls.clone(),
-            self.channels.clone(),
-            threads.clone().max().unwrap_or(1),
-        );
         // Known before anything is cached, so that a failed ingestion leaves nothing behind either.
-        let dataset_id = format!("{}-data", self.id);
-        let prepare = self.prepare(&engine, &plan, &dataset_id, threads.sum());
+        let members = Arc::new(Members::new(
+            format!("{}-data", self.id),
+            Arc::clone(&self.workers),
+            self.channels.clone(),
+            self.config.clone(),
+        ));
         let result = async {
-            let prepared = unless_stopped(stop, prepare).await?;
+            let cores = self.workers.active()?.iter().map(|worker| worker.threads).sum();
+            let prepared = stop.unless(self.prepare(&members, &plan, cores)).await?;
             let facts = self.facts(&prepared, &plan, started);
             let record = JobRecord::start(records, facts).await?;
             let trained = self.train_all(&prepared, &record, stop).await;
             record.end(trained).await
         };
         let result = result.await;
-        placement::release(&urls, &dataset_id, &self.channels).await;
+        members.release().await;
         self.deliver(records).await;
         result
     }
@@ -123,7 +121,7 @@ impl Job {
         &self,
         prepared: &Prepared,
         record: &JobRecord<'_>,
-        stop: &CancellationToken,
+        stop: &Stop,
     ) -> Result<(), Failure> {
         for (index, run) in self.spec.runs.iter().enumerate() {
             self.train_one(prepared, record, index as u32, run, stop).await?;
@@ -134,12 +132,11 @@ impl Job {
     /// Reads, cleans, splits and caches the rows; fits the stages; builds the blocks.
     async fn prepare(
         &self,
-        engine: &Engine,
+        members: &Arc<Members>,
         plan: &IngestPlan,
-        dataset_id: &str,
         cores: usize,
     ) -> Result<Prepared, Failure> {
-        let (workers, partitions) = (engine.workers().len(), plan.partition_count());
+        let (workers, partitions) = (members.active_now().len(), plan.partition_count());
         self.phase(
             Phase::Materialize,
             &format!(
@@ -148,11 +145,12 @@ impl Job {
                 counted(u64::from(partitions), "partition")
             ),
         );
-        let dataset = Dataset::materialize(engine, plan, dataset_id, self.config.ingest_deadline)
-            .await
-            .map_err(of_data)?;
-        let placement = Placement::new(&dataset, &self.channels, self.config.round_deadline)?;
-        self.report(&dataset, &placement);
+        let dataset = materialize::materialize(members, plan, |lost| self.warn(lost)).await?;
+        let (id, events) = (self.id.clone(), Arc::clone(&self.events));
+        let placement = Placement::new(Arc::clone(members), plan, &dataset, move |lost| {
+            telling::warn(&events, &id, lost);
+        });
+        self.report(&dataset);
 
         self.phase(
             Phase::FitStages,
@@ -193,12 +191,14 @@ impl Job {
         record: &JobRecord<'_>,
         index: u32,
         run: &ValidRun,
-        stop: &CancellationToken,
+        stop: &Stop,
     ) -> Result<(), Failure> {
         let params = recording::describe_params(&run.params)?;
         let recorder = record.start_training(run.name.as_deref(), params.clone()).await?;
         self.tell_started(&recorder, index, params);
-        let result = unless_stopped(stop, self.train_recorded(prepared, index, run, &recorder)).await;
+        let result = stop
+            .unless(self.train_recorded(prepared, index, run, &recorder))
+            .await;
         match result {
             Ok(metrics) => {
                 record.judge(&recorder, &metrics);
@@ -294,17 +294,6 @@ impl Job {
             Ok(value) => Ok(value),
             Err(failure) => Err(locate_record(failure, plan, &self.spec).await),
         }
-    }
-}
-
-/// The result of `work`, or a failure as soon as `stop` is cancelled.
-async fn unless_stopped<T>(
-    stop: &CancellationToken,
-    work: impl Future<Output = Result<T, Failure>>,
-) -> Result<T, Failure> {
-    tokio::select! {
-        result = work => result,
-        () = stop.cancelled() => Err(Failure::new(ErrorClass::Cancelled, "the driver was asked to stop")),
     }
 }
 

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use rookery_data::engine::Channels;
+use rookery_data::engine::{Channels, WorkerConnection};
 
 use rookery_ml::tree::Node;
 use rookery_ml::{
@@ -13,7 +13,6 @@ use rookery_ml::{
 };
 use rookery_proto::v1::trainer_service_client::TrainerServiceClient;
 use rookery_proto::{ErrorClass, Failure, MAX_MESSAGE_BYTES, v1};
-use tonic::transport::Channel;
 use tonic::{Code, Status};
 use url::Url;
 
@@ -52,7 +51,7 @@ pub(crate) struct BlockSpec {
 pub(crate) struct WorkerChannel {
     url: Url,
     deadline: Duration,
-    client: TrainerServiceClient<Channel>,
+    client: TrainerServiceClient<WorkerConnection>,
 }
 
 impl WorkerChannel {
@@ -166,9 +165,21 @@ impl WorkerChannel {
             .collect()
     }
 
-    pub(crate) async fn release(&self, dataset_id: &str) -> Result<(), Failure> {
+    /// What the worker holds of a dataset, as the data crate reports it.
+    pub(crate) async fn list_partitions(&self, dataset_id: &str) -> Result<Vec<String>, Failure> {
+        let request = v1::ListPartitionsRequest {
+            dataset_id: dataset_id.to_string(),
+        };
+        let mut client = self.client.clone();
+        let response = self.bounded(client.list_partitions(request)).await?;
+        Ok(response.reports_json)
+    }
+
+    /// Drops these partitions of a dataset, or all if there are none.
+    pub(crate) async fn release(&self, dataset_id: &str, partitions: Vec<u32>) -> Result<(), Failure> {
         let request = v1::ReleaseRequest {
             dataset_id: dataset_id.to_string(),
+            partitions,
         };
         let mut client = self.client.clone();
         self.bounded(client.release(request)).await.map(|_| ())

@@ -1,13 +1,16 @@
 //! [`Workers`]: who belongs to the cluster. A small state machine; time is an argument, so it can be tested
 //! without waiting.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rookery_proto::{ErrorClass, Failure, PROTOCOL_VERSION};
+use tokio::sync::watch;
 use tokio::time::Instant;
 use url::Url;
+
+mod waiting;
 
 /// A worker as the driver knows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,18 +25,40 @@ pub struct WorkerInfo {
     pub state: WorkerState,
     /// Why it is in this state.
     pub reason: String,
+    /// Bytes of partitions and blocks that it held when it was last heard of.
+    pub memory_bytes: u64,
     last_heartbeat: Instant,
+    dismissal: Option<Dismissal>,
 }
 
-/// Whether a worker can be given work.
+/// Somebody wants a worker to go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Dismissal {
+    reason: String,
+    /// Whether it does not wait for the jobs that need it.
+    force: bool,
+}
+
+/// What a worker can be used for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WorkerState {
-    /// It can.
+    /// It has registered; whether it can be reached is being tried.
+    Joining,
+    /// It can be given work.
     Active,
-    /// It stopped sending heartbeats.
+    /// It wants to go: it serves what it holds, and is given nothing new.
+    Draining,
+    /// It stopped sending heartbeats, or did not answer.
     Lost,
     /// It said goodbye.
     Left,
+}
+
+impl WorkerState {
+    /// Whether what it holds can still be asked for.
+    pub(crate) fn is_there(self) -> bool {
+        matches!(self, Self::Active | Self::Draining)
+    }
 }
 
 /// What a worker says of itself.
@@ -45,18 +70,24 @@ pub struct Registration {
     pub protocol_version: u32,
     /// Threads it computes with.
     pub threads: u32,
+    /// Bytes of partitions and blocks that it holds already.
+    pub memory_bytes: u64,
 }
 
-/// The cluster's workers.
+/// The cluster's workers, and what jobs need of them.
 #[derive(Debug, Default)]
 pub struct Workers {
     inner: Mutex<Inner>,
+    /// Counts the changes of anybody's state.
+    changes: watch::Sender<u64>,
 }
 
 #[derive(Debug, Default)]
 struct Inner {
     next_id: u64,
     workers: BTreeMap<String, WorkerInfo>,
+    /// The workers that hold partitions of each dataset that a job needs.
+    datasets: BTreeMap<String, BTreeSet<Url>>,
 }
 
 impl Workers {
@@ -88,31 +119,129 @@ impl Workers {
             id: format!("w{}", inner.next_id),
             url,
             threads: registration.threads.max(1) as usize,
-            state: WorkerState::Active,
+            state: WorkerState::Joining,
             reason: "registered".to_string(),
+            memory_bytes: registration.memory_bytes,
             last_heartbeat: now,
+            dismissal: None,
         };
         inner.workers.insert(worker.id.clone(), worker.clone());
+        drop(inner);
+        self.changed();
         Ok(worker)
     }
 
-    /// Notes that a worker lives; `false` if it is unknown and must register again.
-    pub fn heartbeat(&self, id: &str, now: Instant) -> bool {
+    /// Notes that the driver has reached a worker that joins.
+    pub fn reached(&self, id: &str) {
+        self.change(id, |worker| {
+            if worker.state == WorkerState::Joining {
+                worker.state = WorkerState::Active;
+                worker.reason = "the driver reaches it".to_string();
+            }
+        });
+    }
+
+    /// Notes that the worker at `url` did not answer. If it lives, it learns so and registers again.
+    pub fn suspect(&self, url: &Url, reason: &str) {
+        let found = self.all().into_iter().find(|worker| worker.url == *url);
+        let Some(found) = found else { return };
+        self.change(&found.id, |worker| {
+            if worker.state != WorkerState::Left {
+                worker.state = WorkerState::Lost;
+                worker.reason = reason.to_string();
+            }
+        });
+    }
+
+    /// Notes that a worker lives and what it holds; `false` if it is unknown and must register again.
+    pub fn heartbeat(&self, id: &str, memory_bytes: u64, now: Instant) -> bool {
         match self.lock().workers.get_mut(id) {
-            Some(worker) if worker.state == WorkerState::Active => {
+            Some(worker) if worker.state.is_there() || worker.state == WorkerState::Joining => {
                 worker.last_heartbeat = now;
+                worker.memory_bytes = memory_bytes;
                 true
             }
             _ => false,
         }
     }
 
-    /// Notes that a worker goes.
-    pub fn leave(&self, id: &str, reason: &str) {
-        if let Some(worker) = self.lock().workers.get_mut(id) {
-            worker.state = WorkerState::Left;
-            worker.reason = reason.to_string();
+    /// Wants a worker to go; it learns so from its next heartbeat. One that is not there is forgotten. `false` if there is
+    /// none of that id.
+    pub fn dismiss(&self, id: &str, reason: String, force: bool) -> bool {
+        let mut inner = self.lock();
+        let Some(worker) = inner.workers.get_mut(id) else {
+            return false;
+        };
+        match worker.state {
+            WorkerState::Lost | WorkerState::Left => {
+                inner.workers.remove(id);
+            }
+            WorkerState::Joining | WorkerState::Active | WorkerState::Draining => {
+                worker.state = WorkerState::Draining;
+                worker.reason.clone_from(&reason);
+                worker.dismissal = Some(Dismissal { reason, force });
+            }
         }
+        drop(inner);
+        self.changed();
+        true
+    }
+
+    /// Whether the worker was told to go.
+    pub fn is_dismissed(&self, id: &str) -> bool {
+        let inner = self.lock();
+        inner
+            .workers
+            .get(id)
+            .is_some_and(|worker| worker.dismissal.is_some())
+    }
+
+    /// Notes that a worker wants to go. `true` as long as a job needs what it holds; then it must ask again.
+    pub fn leave(&self, id: &str, reason: &str, now: Instant) -> bool {
+        let mut pending = false;
+        let needed = |inner: &Inner, url: &Url| inner.datasets.values().any(|holders| holders.contains(url));
+        let mut inner = self.lock();
+        let url = inner.workers.get(id).map(|worker| worker.url.clone());
+        if let Some(url) = url {
+            pending = needed(&inner, &url);
+        }
+        if let Some(worker) = inner.workers.get_mut(id) {
+            worker.last_heartbeat = now;
+            // Nothing that it would wait for can be moved away from a worker that is lost to the driver.
+            pending &= worker.state.is_there();
+            pending &= !worker.dismissal.as_ref().is_some_and(|dismissal| dismissal.force);
+            worker.state = if pending {
+                WorkerState::Draining
+            } else {
+                WorkerState::Left
+            };
+            worker.reason = match &worker.dismissal {
+                Some(dismissal) => dismissal.reason.clone(),
+                None => reason.to_string(),
+            };
+        }
+        drop(inner);
+        self.changed();
+        pending
+    }
+
+    /// Says which workers hold partitions of a dataset that a job needs.
+    pub fn hold(&self, dataset: &str, holders: BTreeSet<Url>) {
+        self.lock().datasets.insert(dataset.to_string(), holders);
+    }
+
+    /// Says that no job needs a dataset any more.
+    pub fn let_go(&self, dataset: &str) {
+        self.lock().datasets.remove(dataset);
+    }
+
+    /// Those of the datasets that no job needs.
+    pub fn unneeded(&self, datasets: Vec<String>) -> Vec<String> {
+        let inner = self.lock();
+        datasets
+            .into_iter()
+            .filter(|name| !inner.datasets.contains_key(name))
+            .collect()
     }
 
     /// Counts workers without a heartbeat for `timeout` as lost, and returns those it lost now.
@@ -120,11 +249,15 @@ impl Workers {
         let mut lost = Vec::new();
         for worker in self.lock().workers.values_mut() {
             let silent = now.saturating_duration_since(worker.last_heartbeat);
-            if worker.state == WorkerState::Active && silent > timeout {
+            let is_watched = worker.state.is_there() || worker.state == WorkerState::Joining;
+            if is_watched && silent > timeout {
                 worker.state = WorkerState::Lost;
                 worker.reason = format!("no heartbeat for {:.1} s", silent.as_secs_f64());
                 lost.push(worker.clone());
             }
+        }
+        if !lost.is_empty() {
+            self.changed();
         }
         lost
     }
@@ -154,63 +287,21 @@ impl Workers {
         Ok(active)
     }
 
+    fn change(&self, id: &str, change: impl FnOnce(&mut WorkerInfo)) {
+        if let Some(worker) = self.lock().workers.get_mut(id) {
+            change(worker);
+        }
+        self.changed();
+    }
+
+    fn changed(&self) {
+        self.changes.send_modify(|count| *count += 1);
+    }
+
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn registration(port: u16) -> Registration {
-        Registration {
-            url: format!("http://127.0.0.1:{port}/"),
-            protocol_version: PROTOCOL_VERSION,
-            threads: 2,
-        }
-    }
-
-    #[test]
-    fn a_silent_worker_is_lost_and_must_register_again() {
-        let (workers, start) = (Workers::default(), Instant::now());
-        let worker = workers.register(&registration(1), start).unwrap();
-        let timeout = Duration::from_secs(10);
-        assert!(workers.heartbeat(&worker.id, start + Duration::from_secs(5)));
-        assert!(workers.sweep(timeout, start + Duration::from_secs(15)).is_empty());
-        let lost = workers.sweep(timeout, start + Duration::from_secs(16));
-        assert_eq!(lost[0].reason, "no heartbeat for 11.0 s");
-        assert!(!workers.heartbeat(&worker.id, start + Duration::from_secs(17)));
-        assert!(workers.active().is_err());
-    }
-
-    #[test]
-    fn a_restarted_worker_replaces_itself() {
-        let (workers, now) = (Workers::default(), Instant::now());
-        let first = workers.register(&registration(1), now).unwrap();
-        let second = workers.register(&registration(1), now).unwrap();
-        assert_ne!(first.id, second.id);
-        assert_eq!(workers.active().unwrap().len(), 1);
-        assert!(!workers.heartbeat(&first.id, now));
-    }
-
-    #[test]
-    fn another_protocol_is_refused_naming_both() {
-        let mut other = registration(1);
-        other.protocol_version = PROTOCOL_VERSION + 1;
-        let failure = Workers::default().register(&other, Instant::now()).unwrap_err();
-        assert_eq!(
-            failure.message,
-            "the worker speaks protocol version 2, this driver speaks 1"
-        );
-    }
-
-    #[test]
-    fn a_worker_that_left_gets_no_work() {
-        let (workers, now) = (Workers::default(), Instant::now());
-        let worker = workers.register(&registration(1), now).unwrap();
-        workers.leave(&worker.id, "shutdown");
-        let failure = workers.active().unwrap_err();
-        assert_eq!(failure.class, ErrorClass::Unreachable);
-    }
-}
+mod tests;

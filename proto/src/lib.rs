@@ -22,10 +22,10 @@ pub mod failure;
 pub mod token;
 
 pub use failure::{ErrorClass, Failure};
-pub use token::{SendToken, Token};
+pub use token::{RequireToken, SendToken, Token};
 
 /// Version of this wire contract. A driver and a worker with different numbers refuse each other.
-pub const PROTOCOL_VERSION: u32 = 1;
+pub const PROTOCOL_VERSION: u32 = 2;
 
 /// Largest message that driver, workers and clients accept, in bytes: a partial with millions of coefficients
 /// fits, a runaway peer does not.

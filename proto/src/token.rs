@@ -36,6 +36,11 @@ impl Token {
         &self.0
     }
 
+    /// The value of an `authorization` header.
+    pub fn authorization(&self) -> String {
+        format!("{SCHEME}{}", self.0)
+    }
+
     /// Whether the value of an `authorization` header is this token. How long it takes tells nothing about where the
     /// two differ.
     pub fn admits(&self, authorization: Option<&[u8]>) -> bool {
@@ -64,8 +69,7 @@ impl SendToken {
     /// An interceptor for a client.
     pub fn new(token: Option<&Token>) -> Self {
         let header = token.map(|token| {
-            let text = format!("{SCHEME}{}", token.expose());
-            let mut value = MetadataValue::try_from(text).expect("a token is visible ASCII");
+            let mut value = MetadataValue::try_from(token.authorization()).expect("a token is visible ASCII");
             value.set_sensitive(true);
             value
         });
@@ -82,9 +86,33 @@ impl Interceptor for SendToken {
     }
 }
 
-/// What a driver answers to a call without its token, or with another one.
-pub fn refusal() -> Failure {
-    Failure::new(ErrorClass::Config, "the driver asks for another token, or for one at all").hint(
+/// Lets calls of a server pass that carry the token, if there is one to carry.
+#[derive(Debug, Clone)]
+pub struct RequireToken(Option<Token>);
+
+impl RequireToken {
+    /// An interceptor for a worker's server.
+    pub fn new(token: Option<Token>) -> Self {
+        Self(token)
+    }
+}
+
+impl Interceptor for RequireToken {
+    fn call(&mut self, request: Request<()>) -> Result<Request<()>, Status> {
+        let given = request
+            .metadata()
+            .get("authorization")
+            .map(MetadataValue::as_bytes);
+        match &self.0 {
+            Some(token) if !token.admits(given) => Err(refusal("worker").into()),
+            _ => Ok(request),
+        }
+    }
+}
+
+/// What a driver or a worker answers to a call without its token, or with another one.
+pub fn refusal(who: &str) -> Failure {
+    Failure::new(ErrorClass::Config, format!("the {who} asks for another token, or for one at all")).hint(
         "set ROOKERY_TOKEN to what is in the file `token` of the driver's state directory, or use that directory",
     )
 }

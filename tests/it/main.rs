@@ -3,12 +3,15 @@
 #![expect(clippy::unwrap_used, reason = "a test that can't go on has failed")]
 
 mod bad_input; // what is wrong, where, what was expected, and the exit code
+mod chaos; // random faults, by a seed
 mod cluster; // workers that are missing, late or killed
 mod determinism; // the same bits on any cluster
 mod elsewhere; // jobs that are recorded on another server
+mod jobs; // the queue, and letting jobs and workers go
 mod main_job; // the README's first command, and what it leaves behind
 mod mlflow; // the stock MLflow client, and a real MLflow server to be compared with
 mod records; // everything that was recorded, looked at and changed
+mod recovery; // workers that come, go, hang and lag while a job runs
 mod tidy; // the shape of the repository itself
 mod tracking; // what MLflow sees of a job, and what becomes of it when the driver dies
 

@@ -5,13 +5,16 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use rookery_proto::v1::job_service_client::JobServiceClient;
-use rookery_proto::v1::{GetClusterRequest, WorkerState};
-use rookery_proto::{SendToken, Token};
-use tokio::process::Child;
-use tonic::transport::Endpoint;
+use rookery_proto::v1::trainer_service_client::TrainerServiceClient;
+use rookery_proto::v1::{GetClusterRequest, ListPartitionsRequest, Worker, WorkerState};
+use rookery_proto::{Failure, SendToken, Token};
+use tokio::process::{Child, Command};
+use tonic::service::interceptor::InterceptedService;
+use tonic::transport::{Channel, Endpoint};
 
 use crate::DEADLINE;
 use crate::process::{Output, Rookery};
+use crate::running_job::RunningJob;
 
 /// How often readiness is asked for.
 const POLL: Duration = Duration::from_millis(10);
@@ -23,6 +26,7 @@ pub struct Builder {
     workers: usize,
     threads: usize,
     late: Option<(usize, Duration)>,
+    delay: Duration,
     driver_arguments: Vec<String>,
 }
 
@@ -45,6 +49,7 @@ impl TestCluster {
             workers: 1,
             threads: 1,
             late: None,
+            delay: Duration::ZERO,
             driver_arguments: Vec::new(),
         }
     }
@@ -74,6 +79,70 @@ impl TestCluster {
         self.rookery.run_json(&arguments).await
     }
 
+    /// Submits a job with `--set` overrides and returns while it runs.
+    pub fn start_job(&self, job: impl AsRef<Path>, overrides: &[&str]) -> RunningJob {
+        let job = job.as_ref().to_str().expect("a path in UTF-8");
+        let mut command = self.rookery.command();
+        command.args(["submit", job, "--wait", "--json", "--driver", &self.url]);
+        for assignment in overrides {
+            command.args(["--set", assignment]);
+        }
+        RunningJob::start(command)
+    }
+
+    /// Starts one more worker with one thread, and waits until `active` are there.
+    pub async fn add_worker(&mut self, active: usize) {
+        self.spawn_worker(Duration::ZERO);
+        self.wait_for_workers(active).await;
+    }
+
+    /// Sends a signal, such as `STOP`, to a worker.
+    pub async fn signal_worker(&self, i: usize, signal: &str) {
+        let pid = self.workers[i].id().expect("the worker runs").to_string();
+        let sent = Command::new("kill")
+            .args([&format!("-{signal}"), &pid])
+            .status()
+            .await;
+        assert!(sent.expect("kill is there").success(), "{signal} to worker {i}");
+    }
+
+    /// What a worker answers to a caller with this token.
+    pub async fn ask_worker(&self, i: usize, token: Option<&Token>) -> Result<(), Failure> {
+        let cluster = self.client().await.get_cluster(GetClusterRequest {}).await;
+        let workers = cluster.expect("the driver answers").into_inner().workers;
+        let endpoint = Endpoint::from_shared(workers[i].url.clone())
+            .expect("a URL")
+            .timeout(DEADLINE);
+        let channel = endpoint.connect().await.expect("the worker's port is open");
+        let mut client = TrainerServiceClient::with_interceptor(channel, SendToken::new(token));
+        let answer = client.list_partitions(ListPartitionsRequest::default()).await;
+        answer.map(|_| ()).map_err(Failure::from)
+    }
+
+    /// Waits until no active worker holds any partition.
+    pub async fn wait_until_nothing_is_held(&self) {
+        self.wait_for("the workers let go", |workers| {
+            let active = workers.iter().filter(|w| w.state() == WorkerState::Active);
+            active.map(|w| w.memory_bytes).sum::<u64>() == 0
+        })
+        .await;
+    }
+
+    /// Kills a worker and forgets it: the ones after it move up.
+    pub async fn remove_worker(&mut self, i: usize) {
+        self.kill_worker(i).await;
+        self.workers.remove(i);
+    }
+
+    /// Starts one more worker with one thread, that answers each round `delay` later than it could.
+    pub fn spawn_worker(&mut self, delay: Duration) {
+        let mut command = self.rookery.command();
+        command.args(["worker", "--driver", &self.url, "--threads", "1"]);
+        command.args(["--answer-delay-ms", &delay.as_millis().to_string()]);
+        self.workers
+            .push(command.stdout(Stdio::null()).spawn().expect("the worker starts"));
+    }
+
     /// Kills a worker, and waits until it is gone.
     pub async fn kill_worker(&mut self, i: usize) {
         self.workers[i].kill().await.expect("the worker was running");
@@ -89,6 +158,12 @@ impl TestCluster {
         std::fs::remove_file(self.rookery.home().join("driver.url")).expect("the killed driver's URL");
         let address = self.url.trim_start_matches("http://").to_string();
         (self.driver, self.url) = start_driver(&self.rookery, &address, &self.driver_arguments).await;
+    }
+
+    /// The exit code of a worker that has ended by itself.
+    pub fn exit_code(&mut self, i: usize) -> Option<i32> {
+        let status = self.workers[i].try_wait().expect("a status");
+        status.map(|status| status.code().unwrap_or(-1))
     }
 
     /// Waits for the end of a worker that should end by itself; returns its exit code.
@@ -119,6 +194,12 @@ impl Builder {
         self
     }
 
+    /// Lets every worker answer each round `delay` later than it could, so that there is time to strike.
+    pub fn unhurried(mut self, delay: Duration) -> Self {
+        self.delay = delay;
+        self
+    }
+
     /// Starts the driver with more arguments.
     pub fn driver_arguments(mut self, arguments: &[&str]) -> Self {
         self.driver_arguments = arguments.iter().map(|argument| (*argument).to_string()).collect();
@@ -146,9 +227,9 @@ impl Builder {
     fn start_worker(&self, rookery: &Rookery, url: &str, i: usize) -> Child {
         let mut command = rookery.command();
         command.args(["worker", "--driver", url, "--threads", &self.threads.to_string()]);
-        if let Some((late, delay)) = self.late
-            && late == i
-        {
+        let late = self.late.filter(|(late, _)| *late == i);
+        let delay = late.map_or(self.delay, |(_, delay)| delay);
+        if !delay.is_zero() {
             command.args(["--answer-delay-ms", &delay.as_millis().to_string()]);
         }
         command.stdout(Stdio::null()).spawn().expect("the worker starts")
@@ -156,34 +237,40 @@ impl Builder {
 }
 
 impl TestCluster {
-    async fn wait_for_workers(&self, count: usize) {
+    async fn client(&self) -> JobServiceClient<InterceptedService<Channel, SendToken>> {
         let endpoint = Endpoint::from_shared(self.url.clone())
             .expect("a URL")
             .connect_timeout(DEADLINE);
         let channel = endpoint.connect().await.expect("the driver answers");
         let token = Token::new(&self.rookery.token()).expect("a token");
-        let mut client = JobServiceClient::with_interceptor(channel, SendToken::new(Some(&token)));
-        let joined = async {
+        JobServiceClient::with_interceptor(channel, SendToken::new(Some(&token)))
+    }
+
+    /// Waits until so many workers are active.
+    pub async fn wait_for_workers(&self, count: usize) {
+        self.wait_for("the workers join", |workers| {
+            workers
+                .iter()
+                .filter(|w| w.state() == WorkerState::Active)
+                .count()
+                >= count
+        })
+        .await;
+    }
+
+    /// Waits until the driver knows of workers what `is_so` says.
+    async fn wait_for(&self, what: &str, is_so: impl Fn(&[Worker]) -> bool) {
+        let mut client = self.client().await;
+        let waited = async {
             loop {
-                let cluster = client
-                    .get_cluster(GetClusterRequest {})
-                    .await
-                    .expect("the driver answers")
-                    .into_inner();
-                let active = cluster
-                    .workers
-                    .iter()
-                    .filter(|w| w.state() == WorkerState::Active)
-                    .count();
-                if active >= count {
+                let cluster = client.get_cluster(GetClusterRequest {}).await;
+                if is_so(&cluster.expect("the driver answers").into_inner().workers) {
                     return;
                 }
                 tokio::time::sleep(POLL).await;
             }
         };
-        tokio::time::timeout(DEADLINE, joined)
-            .await
-            .expect("the workers join");
+        tokio::time::timeout(DEADLINE, waited).await.expect(what);
     }
 }
 

@@ -17,11 +17,13 @@ mod datasets;
 pub mod http;
 mod process;
 mod python;
+mod running_job;
 
 pub use cluster::TestCluster;
 pub use datasets::{Dataset, write_jobs};
 pub use process::{Output, Rookery};
 pub use python::{Python, say};
+pub use running_job::RunningJob;
 
 use std::time::Duration;
 

@@ -10,7 +10,7 @@ use url::Url;
 pub struct WorkerConfig {
     /// The driver.
     pub driver: Url,
-    /// What the driver asks for, if it is known.
+    /// What the driver asks for, if it is known; this worker asks its callers for the same.
     pub token: Option<Token>,
     /// Where the driver and other workers reach this worker.
     pub url: Url,
@@ -20,6 +20,8 @@ pub struct WorkerConfig {
     pub driver_timeout: Duration,
     /// How long requests in flight may take once a shutdown has begun.
     pub shutdown_grace: Duration,
+    /// How long a worker that was told to stop stays for the jobs that need it.
+    pub drain_timeout: Duration,
     /// How much later than it could each round is answered; for tests of late work.
     pub answer_delay: Duration,
 }
@@ -34,6 +36,7 @@ impl WorkerConfig {
             threads: threads.max(1),
             driver_timeout: Duration::from_secs(30),
             shutdown_grace: Duration::from_secs(5),
+            drain_timeout: Duration::from_secs(30),
             answer_delay: Duration::ZERO,
         }
     }

@@ -15,7 +15,7 @@ use rookery_ml::{
 };
 use rookery_proto::{ErrorClass, Failure};
 
-use crate::error::{internal, of_ml};
+use crate::error::{internal, of_data, of_ml};
 use crate::store::BlockStore;
 
 /// Part 0 of a split trains, part 1 tests.
@@ -157,10 +157,24 @@ impl Executor {
         merge_subtrees(set, scored, &MulticlassMetrics::merge)
     }
 
-    /// Drops a dataset; returns how many partitions went.
-    pub(crate) fn release(&self, dataset: &str) -> usize {
-        self.blocks.release(dataset);
-        self.cache.release(dataset)
+    /// Drops a dataset, or some partitions of it; returns how many went.
+    pub(crate) fn release(&self, dataset: &str, only: &BTreeSet<u32>) -> usize {
+        if only.is_empty() {
+            self.blocks.release(dataset);
+            return self.cache.release(dataset);
+        }
+        self.blocks.release_partitions(dataset, only);
+        self.cache.release_partitions(dataset, only)
+    }
+
+    /// What is here of a dataset, as the data crate reports it.
+    pub(crate) fn inventory(&self, dataset: &str) -> Result<Vec<String>, Failure> {
+        self.cache.inventory(dataset).map_err(of_data)
+    }
+
+    /// The datasets that partitions are held of.
+    pub(crate) fn datasets(&self) -> Vec<String> {
+        self.cache.datasets()
     }
 
     /// Computes `task` for each partition on the pool's threads; results by leaf. The error returned is that of

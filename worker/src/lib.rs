@@ -17,12 +17,13 @@ mod wire;
 use std::sync::Arc;
 
 use rookery_data::cache::PartitionCache;
-use rookery_data::engine::{Channels, worker_service};
+use rookery_data::engine::{Channels, Patience, worker_service};
 use rookery_proto::v1::trainer_service_server::TrainerServiceServer;
-use rookery_proto::{ErrorClass, Failure, MAX_MESSAGE_BYTES};
+use rookery_proto::{ErrorClass, Failure, MAX_MESSAGE_BYTES, RequireToken, Token};
 use tokio::net::TcpListener;
 use tokio_stream::wrappers::TcpListenerStream;
 use tokio_util::sync::CancellationToken;
+use tonic::service::InterceptorLayer;
 
 pub use config::WorkerConfig;
 pub use executor::Executor;
@@ -42,10 +43,13 @@ pub async fn run(
     let trainer = TrainerServiceServer::new(TrainerServer::new(Arc::clone(&executor), config.answer_delay))
         .max_decoding_message_size(MAX_MESSAGE_BYTES)
         .max_encoding_message_size(MAX_MESSAGE_BYTES);
+    let authorization = config.token.as_ref().map(Token::authorization);
+    let channels = Channels::new(Patience::default(), authorization.as_deref());
     let stop = shutdown.child_token();
     let serve = tonic::transport::Server::builder()
         .tcp_nodelay(true)
-        .add_service(worker_service(cache, Channels::default()))
+        .layer(InterceptorLayer::new(RequireToken::new(config.token.clone())))
+        .add_service(worker_service(cache, channels))
         .add_service(trainer)
         .serve_with_incoming_shutdown(TcpListenerStream::new(listener), stop.clone().cancelled_owned());
     let serve = tokio::spawn(serve);

@@ -1,6 +1,7 @@
 //! Tells the driver that this worker is there: registers, sends heartbeats, leaves. A driver that stays
 //! unreachable for too long ends the worker, so that none is left behind alone.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use rookery_proto::v1::membership_service_client::MembershipServiceClient;
@@ -21,6 +22,9 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(5);
 /// First and longest pause between attempts to reach the driver.
 const BACKOFF_FIRST: Duration = Duration::from_millis(50);
 const BACKOFF_MAX: Duration = Duration::from_secs(2);
+
+/// The pause between two questions whether this worker may go.
+const LEAVE_PAUSE: Duration = Duration::from_millis(100);
 
 type Client = MembershipServiceClient<InterceptedService<Channel, SendToken>>;
 
@@ -44,7 +48,7 @@ pub(crate) async fn keep(
     let mut client =
         MembershipServiceClient::with_interceptor(channel, SendToken::new(config.token.as_ref()));
     loop {
-        let Some(registered) = register(config, &mut client, shutdown).await? else {
+        let Some(registered) = register(config, executor, &mut client, shutdown).await? else {
             return Ok(());
         };
         tracing::info!(worker_id = %registered.worker_id, driver = %config.driver, "registered");
@@ -58,6 +62,7 @@ pub(crate) async fn keep(
 /// Registers, trying again while the driver can't be reached. `None` when the shutdown came first.
 async fn register(
     config: &WorkerConfig,
+    executor: &Executor,
     client: &mut Client,
     shutdown: &CancellationToken,
 ) -> Result<Option<RegisterResponse>, Failure> {
@@ -67,6 +72,7 @@ async fn register(
         build_version: env!("CARGO_PKG_VERSION").to_string(),
         threads: config.threads as u32,
         pid: std::process::id(),
+        memory_bytes: executor.memory_bytes(),
     };
     let deadline = Instant::now() + config.driver_timeout;
     let mut pause = BACKOFF_FIRST;
@@ -103,7 +109,7 @@ async fn beat(
     loop {
         tokio::select! {
             () = shutdown.cancelled() => {
-                leave(client, worker_id).await;
+                leave(config, client, worker_id).await;
                 return Ok(false);
             }
             () = tokio::time::sleep(interval) => {}
@@ -111,9 +117,22 @@ async fn beat(
         let request = HeartbeatRequest {
             worker_id: worker_id.clone(),
             memory_bytes: executor.memory_bytes(),
+            dataset_ids: executor.datasets(),
         };
         match client.heartbeat(request).await {
-            Ok(_) => last_answer = Instant::now(),
+            Ok(response) => {
+                last_answer = Instant::now();
+                let response = response.into_inner();
+                if response.dismissed {
+                    tracing::info!("the driver told this worker to go");
+                    leave(config, client, worker_id).await;
+                    return Ok(false);
+                }
+                for dataset in response.release_dataset_ids {
+                    let partitions = executor.release(&dataset, &BTreeSet::new());
+                    tracing::info!(dataset, partitions, "released: no job needs it any more");
+                }
+            }
             Err(status) if status.code() == Code::NotFound => return Ok(true),
             // Another driver took the place of ours, and asks for another token.
             Err(status) if status.code() == Code::InvalidArgument => {
@@ -127,13 +146,28 @@ async fn beat(
     }
 }
 
-async fn leave(client: &mut Client, worker_id: String) {
+/// Drains: stays until the driver says that no job needs what is held here, but not for ever.
+async fn leave(config: &WorkerConfig, client: &mut Client, worker_id: String) {
     let request = LeaveRequest {
         worker_id,
         reason: "shutdown".to_string(),
     };
-    if let Err(status) = client.leave(request).await {
-        tracing::debug!(%status, "the driver was not told");
+    let deadline = Instant::now() + config.drain_timeout;
+    loop {
+        match client.leave(request.clone()).await {
+            Ok(response) if !response.get_ref().pending => return,
+            Ok(_) if Instant::now() + LEAVE_PAUSE > deadline => {
+                tracing::warn!(
+                    "a job still needs this worker, which goes all the same: its time to drain is over"
+                );
+                return;
+            }
+            Ok(_) => tokio::time::sleep(LEAVE_PAUSE).await,
+            Err(status) => {
+                tracing::debug!(%status, "the driver was not told");
+                return;
+            }
+        }
     }
 }
 

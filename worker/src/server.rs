@@ -130,13 +130,23 @@ impl TrainerService for TrainerServer {
         Ok(Response::new(v1::ScoreModelResponse { metrics }))
     }
 
+    async fn list_partitions(
+        &self,
+        request: Request<v1::ListPartitionsRequest>,
+    ) -> Result<Response<v1::ListPartitionsResponse>, Status> {
+        let dataset = request.into_inner().dataset_id;
+        let reports_json = self.compute(move |executor| executor.inventory(&dataset)).await?;
+        Ok(Response::new(v1::ListPartitionsResponse { reports_json }))
+    }
+
     async fn release(
         &self,
         request: Request<v1::ReleaseRequest>,
     ) -> Result<Response<v1::ReleaseResponse>, Status> {
-        let dataset = request.into_inner().dataset_id;
+        let request = request.into_inner();
+        let only = request.partitions.into_iter().collect();
         let partitions = self
-            .compute(move |executor| Ok(executor.release(&dataset) as u64))
+            .compute(move |executor| Ok(executor.release(&request.dataset_id, &only) as u64))
             .await?;
         Ok(Response::new(v1::ReleaseResponse { partitions }))
     }

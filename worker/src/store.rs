@@ -1,6 +1,6 @@
 //! [`BlockStore`]: the blocks made from cached partitions, by dataset, pipeline and partition.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use rookery_ml::Block;
@@ -38,6 +38,13 @@ impl BlockStore {
             .write()
             .unwrap_or_else(PoisonError::into_inner)
             .retain(|(name, ..), _| name != dataset);
+    }
+
+    pub(crate) fn release_partitions(&self, dataset: &str, numbers: &BTreeSet<u32>) {
+        self.blocks
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .retain(|(name, _, number), _| name != dataset || !numbers.contains(number));
     }
 
     pub(crate) fn memory_bytes(&self) -> usize {

@@ -81,7 +81,7 @@ async fn carry_out(
     shutdown: &CancellationToken,
 ) -> Result<JobOutcome, Failure> {
     let mut client = DriverClient::new(cluster.driver.url().clone(), cluster.driver.token())?;
-    let job_id = client.submit(job).await?;
+    let job_id = client.submit(job, 0, None).await?;
     let lost = |failure| JobOutcome::lost(Some(job_id.clone()), Vec::new(), failure);
     let outcome = tokio::select! {
         outcome = report::follow(&client, &job_id, output) => outcome,

@@ -1,7 +1,7 @@
 //! `rookery submit`: a job for a running cluster.
 
 use clap::Args;
-use rookery_proto::{ErrorClass, Failure};
+use rookery_proto::Failure;
 use serde::Serialize;
 
 use crate::args::{JsonFlag, Places};
@@ -9,8 +9,7 @@ use crate::client::DriverClient;
 use crate::job_event::JobOutcome;
 use crate::job_file::{JobArgs, JobFile};
 use crate::output::Output;
-use crate::state_dir::StateDir;
-use crate::{report, signals, token};
+use crate::report;
 
 /// Submit a job to a running cluster
 ///
@@ -23,6 +22,18 @@ pub(crate) struct SubmitArgs {
     /// Follow the job to its end; the exit code is the job's
     #[arg(long)]
     wait: bool,
+
+    /// Return when the driver has taken the job, and print its id: what happens without --wait
+    #[arg(long, conflicts_with = "wait")]
+    detach: bool,
+
+    /// Of jobs that wait the one with the highest priority comes first [default: 0]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    priority: Option<i32>,
+
+    /// Submit the job once, however often this is repeated: the same key gives the same job
+    #[arg(long, value_name = "KEY")]
+    idempotency_key: Option<String>,
 
     #[command(flatten)]
     pub(crate) json: JsonFlag,
@@ -37,7 +48,7 @@ struct JobSubmitted<'a> {
 
 pub(crate) async fn submit(args: SubmitArgs, places: &Places, output: &mut Output) -> Result<(), Failure> {
     let state = places.state_dir()?;
-    let submitted = start(&args, places, &state).await;
+    let submitted = start(&args, places).await;
     let (client, job_id) = match submitted {
         Ok(submitted) => submitted,
         Err(failure) if args.wait => {
@@ -55,38 +66,16 @@ pub(crate) async fn submit(args: SubmitArgs, places: &Places, output: &mut Outpu
         (false, false) => output.line(&job_id),
     }
     match args.wait {
-        true => wait(&client, &job_id, &state, output).await,
+        true => report::follow_to_end(&client, &job_id, &state, output).await,
         false => Ok(()),
     }
 }
 
-async fn start(
-    args: &SubmitArgs,
-    places: &Places,
-    state: &StateDir,
-) -> Result<(DriverClient, String), Failure> {
+async fn start(args: &SubmitArgs, places: &Places) -> Result<(DriverClient, String), Failure> {
     let job = JobFile::read(&args.job)?;
-    let url = state.find_driver(places.driver().as_deref())?;
-    let mut client = DriverClient::new(url, token::of_client(state)?.as_ref())?;
-    let job_id = client.submit(&job).await?;
+    let mut client = DriverClient::of(places)?;
+    let job_id = client
+        .submit(&job, args.priority.unwrap_or(0), args.idempotency_key.as_deref())
+        .await?;
     Ok((client, job_id))
-}
-
-async fn wait(
-    client: &DriverClient,
-    job_id: &str,
-    state: &StateDir,
-    output: &mut Output,
-) -> Result<(), Failure> {
-    let interrupted = signals::shutdown()?;
-    let outcome = tokio::select! {
-        outcome = report::follow(client, job_id, output) => outcome,
-        () = interrupted.cancelled() => {
-            let failure = Failure::new(ErrorClass::Cancelled, format!("no longer waiting for {job_id}"))
-                .hint("the job goes on; `rookery runs list` shows its runs");
-            JobOutcome::lost(Some(job_id.to_string()), Vec::new(), failure)
-        }
-    };
-    output.end_progress();
-    report::conclude(outcome, state, output)
 }

@@ -8,9 +8,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 use datafusion::common::Result;
 use datafusion_distributed::{ChannelResolver, WorkerChannel, grpc};
+use http::HeaderValue;
 use tonic::transport::{Channel, Endpoint};
 use url::Url;
 
+use super::connection::WorkerConnection;
 use super::named_worker::NamedWorker;
 use crate::error::unreachable_worker;
 
@@ -44,26 +46,38 @@ impl Default for Patience {
 pub struct Channels {
     open: Arc<Mutex<HashMap<Url, Channel>>>,
     patience: Patience,
+    /// Shown to every worker.
+    authorization: Option<HeaderValue>,
 }
 
 impl Channels {
-    /// Connections that bear with silent peers for as long as `patience` says.
-    pub fn with_patience(patience: Patience) -> Self {
+    /// Connections that bear with silent peers for as long as `patience` says, and show each the same `authorization`
+    /// header; a text that can't be one is not shown.
+    pub fn new(patience: Patience, authorization: Option<&str>) -> Self {
+        let authorization = authorization.and_then(|text| {
+            let mut value = HeaderValue::from_str(text).ok()?;
+            value.set_sensitive(true);
+            Some(value)
+        });
         Self {
             open: Arc::default(),
             patience,
+            authorization,
         }
     }
 
     /// The connection to `url`; it opens when it is first used, and again after it broke.
-    pub fn get(&self, url: &Url) -> std::result::Result<Channel, tonic::transport::Error> {
+    pub fn get(&self, url: &Url) -> std::result::Result<WorkerConnection, tonic::transport::Error> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(channel) = open.get(url) {
-            return Ok(channel.clone());
-        }
-        let channel = endpoint(url, self.patience)?.connect_lazy();
-        open.insert(url.clone(), channel.clone());
-        Ok(channel)
+        let channel = match open.get(url) {
+            Some(channel) => channel.clone(),
+            None => {
+                let channel = endpoint(url, self.patience)?.connect_lazy();
+                open.insert(url.clone(), channel.clone());
+                channel
+            }
+        };
+        Ok(WorkerConnection::new(channel, self.authorization.clone()))
     }
 
     /// Forgets the connection to a worker that is gone.

@@ -1,5 +1,6 @@
 //! What a job says while it runs: events for those who watch, and facts for the record.
 
+use std::collections::BTreeSet;
 use std::time::Instant;
 
 use rookery_data::{Dataset, IngestPlan};
@@ -8,8 +9,8 @@ use rookery_proto::v1::job_event::Event;
 use rookery_proto::v1::{self, Phase};
 
 use super::{Job, Prepared};
+use crate::events::EventLog;
 use crate::job_spec::ValidRun;
-use crate::placement::Placement;
 use crate::recording::{self, JobFacts, Outcome, RunRecord};
 
 impl Job {
@@ -39,8 +40,9 @@ impl Job {
         }
     }
 
-    pub(super) fn report(&self, dataset: &Dataset, placement: &Placement) {
+    pub(super) fn report(&self, dataset: &Dataset) {
         let cleaning = &dataset.cleaning;
+        let owners: BTreeSet<&str> = dataset.partitions.iter().map(|p| p.owner.as_str()).collect();
         self.events.push(Event::Cleaning(v1::CleaningReport {
             rows_read: cleaning.rows_read,
             rows_kept: cleaning.rows_kept,
@@ -57,7 +59,7 @@ impl Job {
         self.events.push(Event::Split(v1::SplitReport {
             rows: dataset.part_rows.clone(),
             partitions: dataset.partitions.len() as u32,
-            workers: placement.holder_count() as u32,
+            workers: owners.len() as u32,
             data_fingerprint: dataset.fingerprint.clone(),
         }));
     }
@@ -71,8 +73,7 @@ impl Job {
     }
 
     pub(super) fn warn(&self, message: String) {
-        tracing::info!(job_id = %self.id, message);
-        self.events.push(Event::Warning(v1::Warning { message }));
+        warn(&self.events, &self.id, message);
     }
 
     pub(super) fn tell_started(&self, run: &RunRecord, index: u32, params: Vec<(String, String)>) {
@@ -114,6 +115,12 @@ impl Job {
             loss: fit.objective_history.last().copied().unwrap_or(f64::NAN),
         }));
     }
+}
+
+/// Warns those who watch the job.
+pub(super) fn warn(events: &EventLog, job_id: &str, message: String) {
+    tracing::info!(job_id, message);
+    events.push(Event::Warning(v1::Warning { message }));
 }
 
 pub(super) fn iteration_event(run_id: &str, training: &Training, run: &ValidRun) -> Event {

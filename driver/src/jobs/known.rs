@@ -1,0 +1,111 @@
+//! [`Known`]: the jobs that a driver knows, and whose turn it is.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use rookery_proto::{ErrorClass, Failure};
+use tokio::sync::oneshot;
+
+use super::{JobInfo, JobState, Submission};
+use crate::events::{EventLog, now_ms};
+use crate::queue::Queue;
+use crate::stop::Stop;
+
+/// How many jobs that have ended are remembered, with their events.
+const ENDED_KEPT: usize = 1000;
+
+#[derive(Debug)]
+pub(super) struct Known {
+    pub(super) queue: Queue,
+    /// In the order of their submission.
+    pub(super) jobs: Vec<Entry>,
+    /// Those who wait for their turn.
+    pub(super) turns: BTreeMap<String, oneshot::Sender<()>>,
+}
+
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub(super) info: JobInfo,
+    pub(super) events: Arc<EventLog>,
+    pub(super) stop: Stop,
+    /// The key it was submitted with, and its text.
+    pub(super) key: Option<(String, String)>,
+}
+
+impl Known {
+    /// Nothing yet; `most` jobs run at once.
+    pub(super) fn new(most: usize) -> Self {
+        Self {
+            queue: Queue::new(most),
+            jobs: Vec::new(),
+            turns: BTreeMap::new(),
+        }
+    }
+
+    pub(super) fn find(&mut self, id: &str) -> Option<&mut Entry> {
+        self.jobs.iter_mut().find(|entry| entry.info.id == id)
+    }
+
+    /// Lets those start whose turn has come.
+    pub(super) fn start_next(&mut self) {
+        for id in self.queue.start() {
+            if let Some(turn) = self.turns.remove(&id) {
+                // One that does not wait any more is about to end.
+                let _ = turn.send(());
+            }
+            if let Some(entry) = self.find(&id) {
+                entry.info.state = JobState::Running;
+                entry.info.started_ms = Some(now_ms());
+            }
+        }
+    }
+
+    pub(super) fn end(&mut self, id: &str, state: JobState, failure: Option<Failure>) {
+        if let Some(entry) = self.find(id) {
+            entry.info.state = state;
+            entry.info.failure = failure;
+            entry.info.finished_ms = Some(now_ms());
+        }
+        self.turns.remove(id);
+        self.queue.end(id);
+        self.start_next();
+        let ended = self
+            .jobs
+            .iter()
+            .filter(|entry| entry.info.finished_ms.is_some())
+            .count();
+        if ended > ENDED_KEPT
+            && let Some(oldest) = self
+                .jobs
+                .iter()
+                .position(|entry| entry.info.finished_ms.is_some())
+        {
+            self.jobs.remove(oldest);
+        }
+    }
+
+    /// The job that was submitted with the same key, if there is one.
+    pub(super) fn same(&self, submission: &Submission) -> Result<Option<String>, Failure> {
+        let Some(key) = &submission.idempotency_key else {
+            return Ok(None);
+        };
+        for entry in &self.jobs {
+            match &entry.key {
+                Some((other, toml)) if other == key && *toml == submission.toml => {
+                    return Ok(Some(entry.info.id.clone()));
+                }
+                Some((other, _)) if other == key => {
+                    let message = format!(
+                        "{} was submitted with the idempotency key \"{key}\", and is another job",
+                        entry.info.id
+                    );
+                    return Err(
+                        Failure::new(ErrorClass::Config, message).hint("take another key for another job")
+                    );
+                }
+                _ => {}
+            }
+        }
+        Ok(None)
+    }
+}

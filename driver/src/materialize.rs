@@ -1,0 +1,66 @@
+//! Reading, cleaning, splitting and caching, whoever goes meanwhile: what is there stays, the rest is read again.
+
+use rookery_data::{Dataset, IngestPlan, Materialization};
+use rookery_proto::{ErrorClass, Failure};
+use url::Url;
+
+use crate::error::of_data;
+use crate::members::{MAX_RECOVERIES, Members};
+
+/// Carries `plan` out on the cluster's workers; `tell` hears of the workers that were lost.
+///
+/// # Errors
+/// As [`Dataset::materialize`]; no worker is left and none comes.
+pub(crate) async fn materialize(
+    members: &Members,
+    plan: &IngestPlan,
+    tell: impl Fn(String),
+) -> Result<Dataset, Failure> {
+    let mut materialization = Materialization::new(plan, members.dataset());
+    for _ in 0..MAX_RECOVERIES {
+        let workers = members.active().await?;
+        let urls: Vec<Url> = workers.iter().map(|worker| worker.url.clone()).collect();
+        members.hold(urls.iter().cloned().collect());
+        let engine = members.engine(&workers);
+        let attempt = async {
+            let done = materialization
+                .attempt(&engine, members.config().ingest_deadline)
+                .await;
+            done.map_err(of_data)
+        };
+        let failure = match members.with(&urls, attempt).await {
+            Ok(()) => return materialization.finish().map_err(of_data),
+            Err(failure) if matches!(failure.class, ErrorClass::Unreachable | ErrorClass::Internal) => {
+                failure
+            }
+            Err(failure) => return Err(failure),
+        };
+        // Who is still there, and with what?
+        let answers = members.probe(&urls).await;
+        let is_defect = failure.class == ErrorClass::Internal;
+        if is_defect && answers.iter().all(|(_, held)| held.is_some()) {
+            return Err(failure);
+        }
+        materialization.forget();
+        for (url, held) in answers {
+            materialization
+                .held(url.as_str(), &held.unwrap_or_default())
+                .map_err(of_data)?;
+        }
+        tell(format!(
+            "{failure}; {} of {} partitions are there, the others are read again",
+            materialization.done(),
+            plan.partition_count()
+        ));
+    }
+    Err(lost_too_often())
+}
+
+/// The end of a job whose workers go again and again.
+pub(crate) fn lost_too_often() -> Failure {
+    Failure::new(
+        ErrorClass::Unreachable,
+        format!("workers were lost {MAX_RECOVERIES} times while the job ran"),
+    )
+    .hint("see the workers' logs; the job may need more memory than they have")
+}

@@ -1,0 +1,205 @@
+//! [`Members`]: the cluster as one job uses it: who can be given work, who is asked how, who was too slow.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use futures::future::{join_all, select_all};
+use rookery_data::engine::{Channels, Engine};
+use rookery_proto::{ErrorClass, Failure};
+use url::Url;
+
+use crate::config::DriverConfig;
+use crate::worker_channel::WorkerChannel;
+use crate::workers::{WorkerInfo, Workers};
+
+/// How often a job bears that workers are lost: one that kills every worker it meets must end too.
+pub(crate) const MAX_RECOVERIES: u32 = 50;
+
+/// How long a worker may take to say that it is there, and to drop a dataset.
+const PROBE_DEADLINE: Duration = Duration::from_secs(5);
+
+/// The workers of a job's dataset.
+#[derive(Debug)]
+pub(crate) struct Members {
+    dataset: String,
+    workers: Arc<Workers>,
+    channels: Channels,
+    config: DriverConfig,
+    /// Workers that let others wait: they get no more work of this job while there are others.
+    slow: Mutex<BTreeSet<Url>>,
+    /// Every worker that was given work.
+    used: Mutex<BTreeSet<Url>>,
+}
+
+impl Members {
+    pub(crate) fn new(
+        dataset: String,
+        workers: Arc<Workers>,
+        channels: Channels,
+        config: DriverConfig,
+    ) -> Self {
+        Self {
+            dataset,
+            workers,
+            channels,
+            config,
+            slow: Mutex::default(),
+            used: Mutex::default(),
+        }
+    }
+
+    pub(crate) fn dataset(&self) -> &str {
+        &self.dataset
+    }
+
+    pub(crate) fn config(&self) -> &DriverConfig {
+        &self.config
+    }
+
+    /// The workers that can be given work; waits for one if there is none.
+    ///
+    /// # Errors
+    /// None came within the configured time.
+    pub(crate) async fn active(&self) -> Result<Vec<WorkerInfo>, Failure> {
+        let active = self.workers.active_within(self.config.replacement_wait).await?;
+        Ok(self.quick(active))
+    }
+
+    /// The workers that can be given work now.
+    pub(crate) fn active_now(&self) -> Vec<WorkerInfo> {
+        self.quick(self.workers.active().unwrap_or_default())
+    }
+
+    /// The workers that can be asked for what they hold.
+    pub(crate) fn there(&self) -> BTreeSet<Url> {
+        let workers = self.workers.all().into_iter();
+        workers
+            .filter(|worker| worker.state.is_there())
+            .map(|worker| worker.url)
+            .collect()
+    }
+
+    /// Leaves slow workers out, unless there are no others.
+    fn quick(&self, workers: Vec<WorkerInfo>) -> Vec<WorkerInfo> {
+        let slow = self.slow.lock().unwrap_or_else(PoisonError::into_inner);
+        let quick: Vec<_> = workers
+            .iter()
+            .filter(|worker| !slow.contains(&worker.url))
+            .cloned()
+            .collect();
+        if quick.is_empty() { workers } else { quick }
+    }
+
+    pub(crate) fn mark_slow(&self, url: &Url) {
+        self.slow
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(url.clone());
+    }
+
+    /// An engine over these workers, which are from now on told when the dataset is no longer needed.
+    pub(crate) fn engine(&self, workers: &[WorkerInfo]) -> Engine {
+        let urls: Vec<Url> = workers.iter().map(|worker| worker.url.clone()).collect();
+        self.used
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .extend(urls.iter().cloned());
+        let threads = workers.iter().map(|worker| worker.threads).max().unwrap_or(1);
+        Engine::cluster(urls, self.channels.clone(), threads)
+    }
+
+    /// Notes who holds partitions: those may not go without notice.
+    pub(crate) fn hold(&self, holders: BTreeSet<Url>) {
+        self.workers.hold(&self.dataset, holders);
+    }
+
+    pub(crate) fn channel(&self, url: &Url) -> Result<WorkerChannel, Failure> {
+        WorkerChannel::new(&self.channels, url.clone(), self.config.round_deadline)
+    }
+
+    /// The result of `work` that needs these workers, or a failure as soon as one of them is gone.
+    pub(crate) async fn with<T>(
+        &self,
+        urls: &[Url],
+        work: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, Failure> {
+        let gone = urls.iter().map(|url| {
+            Box::pin(async move {
+                let reason = self.workers.gone(url).await;
+                Failure::new(ErrorClass::Unreachable, format!("worker {url} is lost: {reason}"))
+            })
+        });
+        let gone: Vec<_> = gone.collect();
+        if gone.is_empty() {
+            return work.await;
+        }
+        tokio::select! {
+            // What is done is done, whoever goes at the same moment.
+            biased;
+            done = work => done,
+            (failure, ..) = select_all(gone) => Err(failure),
+        }
+    }
+
+    /// Asks each worker what it holds; one that does not answer is lost. `None` for those.
+    pub(crate) async fn probe(&self, urls: &[Url]) -> Vec<(Url, Option<Vec<String>>)> {
+        let ask = |url: &Url| {
+            let url = url.clone();
+            let worker = WorkerChannel::new(&self.channels, url.clone(), PROBE_DEADLINE);
+            async move {
+                let held = async { worker?.list_partitions(&self.dataset).await };
+                match self.with(std::slice::from_ref(&url), held).await {
+                    Ok(held) => (url, Some(held)),
+                    Err(failure) => {
+                        let prefix = format!("worker {url} is lost: ");
+                        let reason = failure.message.strip_prefix(&prefix).unwrap_or(&failure.message);
+                        self.workers.suspect(&url, reason);
+                        self.channels.forget(&url);
+                        (url, None)
+                    }
+                }
+            }
+        };
+        join_all(urls.iter().map(ask)).await
+    }
+
+    /// Tells workers to drop partitions that others hold now.
+    pub(crate) async fn release_partitions(&self, moved: Vec<(Url, Vec<u32>)>) {
+        let release = |(url, numbers): (Url, Vec<u32>)| async move {
+            let worker = WorkerChannel::new(&self.channels, url.clone(), PROBE_DEADLINE);
+            let released = async { worker?.release(&self.dataset, numbers).await }.await;
+            if let Err(failure) = released {
+                // A worker that waited for this to go may be gone.
+                tracing::debug!(worker = %url, %failure, "partitions that were moved away were not released");
+            }
+        };
+        join_all(moved.into_iter().map(release)).await;
+    }
+
+    /// Tells every worker that was used to drop the dataset. One that can't be told learns it from its next heartbeat,
+    /// or loses it when it ends.
+    pub(crate) async fn release(&self) {
+        self.workers.let_go(&self.dataset);
+        let used = self.used.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let release = |url: Url| async move {
+            let worker = WorkerChannel::new(&self.channels, url.clone(), PROBE_DEADLINE);
+            let released = async { worker?.release(&self.dataset, Vec::new()).await };
+            if let Err(failure) = self.with(std::slice::from_ref(&url), released).await {
+                tracing::warn!(worker = %url, %failure, "the dataset was not released");
+            }
+        };
+        join_all(
+            self.there()
+                .into_iter()
+                .filter(|url| used.contains(url))
+                .map(release),
+        )
+        .await;
+    }
+}
+
+/// Whether the work may succeed on other workers. An engine whose worker went may call it anything.
+pub(crate) fn is_recoverable(failure: &Failure) -> bool {
+    failure.class == ErrorClass::Unreachable
+}

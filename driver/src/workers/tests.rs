@@ -1,0 +1,150 @@
+use super::*;
+
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+fn registration(port: u16) -> Registration {
+    Registration {
+        url: url(port).to_string(),
+        protocol_version: PROTOCOL_VERSION,
+        threads: 2,
+        memory_bytes: 0,
+    }
+}
+
+fn url(port: u16) -> Url {
+    Url::parse(&format!("http://127.0.0.1:{port}/")).unwrap()
+}
+
+fn joined(workers: &Workers, port: u16, now: Instant) -> WorkerInfo {
+    let worker = workers.register(&registration(port), now).unwrap();
+    workers.reached(&worker.id);
+    worker
+}
+
+#[test]
+fn a_worker_that_was_not_reached_gets_no_work() {
+    let (workers, now) = (Workers::default(), Instant::now());
+    let worker = workers.register(&registration(1), now).unwrap();
+    assert!(workers.active().is_err());
+    assert!(workers.heartbeat(&worker.id, 0, now));
+    workers.reached(&worker.id);
+    assert_eq!(workers.active().unwrap().len(), 1);
+}
+
+#[test]
+fn a_silent_worker_is_lost_and_must_register_again() {
+    let (workers, start) = (Workers::default(), Instant::now());
+    let worker = joined(&workers, 1, start);
+    assert!(workers.heartbeat(&worker.id, 0, start + Duration::from_secs(5)));
+    assert!(workers.sweep(TIMEOUT, start + Duration::from_secs(15)).is_empty());
+    let lost = workers.sweep(TIMEOUT, start + Duration::from_secs(16));
+    assert_eq!(lost[0].reason, "no heartbeat for 11.0 s");
+    assert!(!workers.heartbeat(&worker.id, 0, start + Duration::from_secs(17)));
+    workers.reached(&worker.id);
+    assert!(workers.active().is_err(), "a late answer does not bring it back");
+}
+
+#[test]
+fn a_restarted_worker_replaces_itself() {
+    let (workers, now) = (Workers::default(), Instant::now());
+    let first = joined(&workers, 1, now);
+    let second = joined(&workers, 1, now);
+    assert_ne!(first.id, second.id);
+    assert_eq!(workers.active().unwrap().len(), 1);
+    assert!(!workers.heartbeat(&first.id, 0, now));
+}
+
+#[test]
+fn another_protocol_is_refused_naming_both() {
+    let mut other = registration(1);
+    other.protocol_version = PROTOCOL_VERSION + 1;
+    let failure = Workers::default().register(&other, Instant::now()).unwrap_err();
+    assert_eq!(
+        failure.message,
+        "the worker speaks protocol version 3, this driver speaks 2"
+    );
+}
+
+#[test]
+fn a_worker_that_nobody_needs_may_go_at_once() {
+    let (workers, now) = (Workers::default(), Instant::now());
+    let worker = joined(&workers, 1, now);
+    assert!(!workers.leave(&worker.id, "shutdown", now));
+    let failure = workers.active().unwrap_err();
+    assert_eq!(failure.class, ErrorClass::Unreachable);
+}
+
+#[test]
+fn a_worker_that_a_job_needs_drains_first() {
+    let (workers, now) = (Workers::default(), Instant::now());
+    let worker = joined(&workers, 1, now);
+    workers.hold("d", BTreeSet::from([url(1)]));
+    assert!(workers.leave(&worker.id, "shutdown", now));
+    assert_eq!(workers.all()[0].state, WorkerState::Draining);
+    assert!(workers.active().is_err(), "it gets nothing new");
+    assert!(workers.heartbeat(&worker.id, 0, now), "and is not lost");
+    workers.hold("d", BTreeSet::from([url(2)]));
+    assert!(!workers.leave(&worker.id, "shutdown", now));
+    assert_eq!(workers.all()[0].state, WorkerState::Left);
+}
+
+#[test]
+fn a_dismissed_worker_waits_for_its_jobs_unless_it_is_forced() {
+    for force in [false, true] {
+        let (workers, now) = (Workers::default(), Instant::now());
+        let worker = joined(&workers, 1, now);
+        workers.hold("d", BTreeSet::from([url(1)]));
+        assert!(workers.dismiss(&worker.id, "drained by ana".to_string(), force));
+        assert!(workers.heartbeat(&worker.id, 0, now) && workers.is_dismissed(&worker.id));
+        assert_eq!(workers.leave(&worker.id, "shutdown", now), !force);
+        assert_eq!(workers.all()[0].reason, "drained by ana");
+    }
+    assert!(!Workers::default().dismiss("w9", String::new(), false));
+}
+
+#[test]
+fn what_no_job_needs_is_released() {
+    let workers = Workers::default();
+    workers.hold("d", BTreeSet::new());
+    let held = || vec!["d".to_string(), "old".to_string()];
+    assert_eq!(workers.unneeded(held()), ["old"]);
+    workers.let_go("d");
+    assert_eq!(workers.unneeded(held()), ["d", "old"]);
+}
+
+#[tokio::test]
+async fn a_wait_for_a_worker_ends_with_the_first_that_joins_or_with_a_reason() {
+    let workers = std::sync::Arc::new(Workers::default());
+    let waiting = tokio::spawn({
+        let workers = std::sync::Arc::clone(&workers);
+        async move { workers.active_within(TIMEOUT).await }
+    });
+    tokio::task::yield_now().await;
+    joined(&workers, 1, Instant::now());
+    assert_eq!(waiting.await.unwrap().unwrap().len(), 1);
+
+    workers.suspect(&url(1), "it did not answer");
+    assert_eq!(workers.gone(&url(1)).await, "it did not answer");
+    let failure = workers
+        .active_within(Duration::from_millis(50))
+        .await
+        .unwrap_err();
+    assert_eq!(
+        failure.message,
+        "the cluster has no active worker, and none came within 0.05 s; the last, http://127.0.0.1:1/, is lost: it did \
+         not answer"
+    );
+}
+
+#[tokio::test]
+async fn a_worker_that_restarts_is_gone_to_those_who_wait_for_the_old_one() {
+    let workers = std::sync::Arc::new(Workers::default());
+    joined(&workers, 1, Instant::now());
+    let waiting = tokio::spawn({
+        let workers = std::sync::Arc::clone(&workers);
+        async move { workers.gone(&url(1)).await }
+    });
+    tokio::task::yield_now().await;
+    joined(&workers, 1, Instant::now());
+    assert_eq!(waiting.await.unwrap(), "it was started anew");
+}
