@@ -7,7 +7,7 @@ use rookery_proto::Failure;
 use rookery_tracking::ViewType;
 
 use crate::commands::{
-    artifacts, data, driver, experiments, jobs, models, predict, run, runs, submit, up, worker, workers,
+    artifacts, data, down, driver, experiments, jobs, models, predict, run, runs, submit, up, worker, workers,
 };
 use crate::state_dir::StateDir;
 
@@ -27,6 +27,10 @@ pub(crate) struct Cli {
     #[arg(short, long, global = true, action = ArgAction::Count, help_heading = GLOBAL)]
     pub(crate) verbose: u8,
 
+    /// How log lines look: text, or JSON with one object a line
+    #[arg(long, global = true, value_name = "FORMAT", default_value = "text", hide_default_value = true, help_heading = GLOBAL)]
+    pub(crate) log_format: LogFormat,
+
     #[command(flatten)]
     json: JsonFlag,
 
@@ -41,7 +45,7 @@ pub(crate) struct Places {
     #[arg(long, global = true, value_name = "DIR", help_heading = GLOBAL)]
     state_dir: Option<PathBuf>,
 
-    /// The driver that `submit` and `worker` talk to, and whose records are shown and changed [env: ROOKERY_URL]
+    /// The driver to talk to, and whose records are shown and changed [env: ROOKERY_URL]
     /// [default: the driver that the state folder knows, and the records in that folder]
     #[arg(long, global = true, value_name = "URL", help_heading = GLOBAL)]
     driver: Option<String>,
@@ -59,6 +63,13 @@ impl Places {
             .clone()
             .or_else(|| std::env::var("ROOKERY_URL").ok().filter(|url| !url.is_empty()))
     }
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    Text,
+    Json,
 }
 
 /// `--json`: not a global flag of clap, because `predict --json` takes rows.
@@ -98,6 +109,8 @@ impl ViewArgs {
 pub(crate) enum Command {
     Run(run::RunArgs),
     Up(up::UpArgs),
+    Down(down::DownArgs),
+    Status(down::StatusArgs),
     Driver(driver::DriverArgs),
     Worker(worker::WorkerArgs),
     Submit(submit::SubmitArgs),
@@ -118,6 +131,8 @@ impl Cli {
             || match &self.command {
                 Command::Run(args) => args.json.json,
                 Command::Up(args) => args.json.json,
+                Command::Down(args) => args.json.json,
+                Command::Status(args) => args.json.json,
                 Command::Driver(args) => args.json.json,
                 Command::Worker(args) => args.json.json,
                 Command::Submit(args) => args.json.json,

@@ -97,6 +97,25 @@ impl DriverClient {
         answer.map(|_| ()).map_err(|status| self.failure(status))
     }
 
+    /// Asks the driver to stop.
+    pub(crate) async fn stop(&mut self) -> Result<(), Failure> {
+        let request = v1::StopDriverRequest { user: user() };
+        let answer = within_call_timeout(self.jobs.stop_driver(request)).await;
+        answer.map(|_| ()).map_err(|status| self.failure(status))
+    }
+
+    /// The driver's version, and since when it runs, in milliseconds since the Unix epoch.
+    pub(crate) async fn driver(&mut self) -> Result<(String, i64), Failure> {
+        let answer = within_call_timeout(self.jobs.get_cluster(GetClusterRequest {})).await;
+        let cluster = answer.map_err(|status| self.failure(status))?.into_inner();
+        Ok((cluster.driver_version, cluster.started_ms))
+    }
+
+    /// Where it is.
+    pub(crate) fn url(&self) -> &str {
+        listen::display(&self.url)
+    }
+
     /// The workers that the driver knows.
     pub(crate) async fn workers(&mut self) -> Result<Vec<WorkerRow>, Failure> {
         let answer = within_call_timeout(self.jobs.get_cluster(GetClusterRequest {})).await;

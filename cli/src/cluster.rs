@@ -122,6 +122,9 @@ impl LocalCluster {
         output.line(&format!("driver   {}", listen::display(url)));
         output.line(&format!("workers  {}", workers_text(count, self.threads)));
         output.line(&format!("state    {}", state.path().display()));
+        if let Some(file) = self.driver.tracking_hint().token_file() {
+            output.line(&format!("token    {file}"));
+        }
         output.line("");
         output.line("submit a job:  rookery submit JOB.toml --wait");
         output.line(&format!(
@@ -132,7 +135,7 @@ impl LocalCluster {
             "with MLflow:   {}",
             self.driver.tracking_hint().in_shell()
         ));
-        output.line("stop:          Ctrl-C");
+        output.line("stop:          Ctrl-C, or rookery down");
     }
 
     /// The cluster as programs read it.

@@ -7,6 +7,7 @@ use crate::output::Output;
 
 pub(crate) mod artifacts;
 pub(crate) mod data;
+pub(crate) mod down;
 pub(crate) mod driver;
 pub(crate) mod experiments;
 pub(crate) mod jobs;
@@ -27,6 +28,8 @@ pub(crate) async fn run(cli: Cli, output: &mut Output) -> Result<(), Failure> {
         Command::Up(args) => up::up(args, places, output).await,
         Command::Driver(args) => driver::driver(args, places, output).await,
         Command::Worker(args) => worker::worker(args, places, output).await,
+        Command::Down(args) => down::down(args, places, output).await,
+        Command::Status(args) => down::status(args, places, output).await,
         Command::Submit(args) => submit::submit(args, places, output).await,
         Command::Jobs(args) => jobs::jobs(args, places, output).await,
         Command::Workers(args) => workers::workers(args, places, output).await,

@@ -25,6 +25,10 @@ const LEFT_OVER_WAIT: Duration = Duration::from_secs(600);
 /// The driver's bounds; most are for tests and for unusual networks.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct DriverBounds {
+    /// Stop the cluster when no job has waited or run for so many minutes [default: never]
+    #[arg(long, value_name = "MINUTES", value_parser = minutes)]
+    auto_terminate: Option<Duration>,
+
     /// How many jobs run at once; others wait [default: 4]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     max_running_jobs: Option<u16>,
@@ -70,6 +74,15 @@ pub(crate) struct DriverBounds {
     delivery_wait_ms: Option<u64>,
 }
 
+/// Minutes as a duration; fractions are taken.
+fn minutes(text: &str) -> Result<Duration, String> {
+    let seconds = text.parse::<f64>().ok().map(|minutes| minutes * 60.0);
+    seconds
+        .filter(|seconds| *seconds > 0.0)
+        .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
+        .ok_or_else(|| "expected a number of minutes above 0".to_string())
+}
+
 /// Who may call a driver.
 #[derive(Debug, Clone, Copy, Default, Args)]
 pub(crate) struct Access {
@@ -96,6 +109,7 @@ impl DriverBounds {
                 *bound = Duration::from_millis(ms.max(1));
             }
         }
+        config.idle_timeout = self.auto_terminate;
         if let Some(most) = self.max_running_jobs {
             config.max_running_jobs = usize::from(most);
         }
@@ -107,13 +121,14 @@ impl DriverBounds {
 #[derive(Debug)]
 pub(crate) struct LocalDriver {
     url: Url,
+    state: StateDir,
     /// What it asks callers for; `None` lets everybody in.
     token: Option<KnownToken>,
     /// How long it may take to stop: its own grace periods, and some more.
     stop_within: Duration,
     shutdown: CancellationToken,
     /// `None` once it has ended and its result was taken.
-    task: Option<JoinHandle<Result<(), Failure>>>,
+    task: Option<JoinHandle<Result<String, Failure>>>,
 }
 
 impl LocalDriver {
@@ -153,6 +168,7 @@ impl LocalDriver {
         )));
         Ok(Self {
             url,
+            state: state.clone(),
             token,
             stop_within,
             shutdown,
@@ -175,12 +191,18 @@ impl LocalDriver {
         TrackingHint::new(&self.url, self.token.as_ref())
     }
 
-    /// Waits until it has ended, of its own accord or because it was told to.
+    /// Waits until it has ended, of its own accord or because it was told to, and says why in the state directory.
     pub(crate) async fn ended(&mut self) -> Result<(), Failure> {
         let Some(task) = &mut self.task else { return Ok(()) };
         let result = task.await;
         self.task = None;
-        result.unwrap_or_else(|e| Err(internal(format!("the driver ended early: {e}"))))
+        let result = result.unwrap_or_else(|e| Err(internal(format!("the driver ended early: {e}"))));
+        let reason = match &result {
+            Ok(reason) => reason.clone(),
+            Err(failure) => failure.to_string(),
+        };
+        self.state.note_end(&self.url, &reason);
+        result.map(|_| ())
     }
 
     /// Tells it to stop and waits until it has.

@@ -15,6 +15,7 @@ mod client;
 mod cluster;
 mod cluster_rows;
 mod commands;
+mod detached;
 mod diagnostic;
 mod job_event;
 mod job_file;
@@ -50,7 +51,7 @@ const THREAD_STACK_BYTES: usize = 8 << 20;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    logging::init(cli.verbose);
+    logging::init(cli.verbose, cli.log_format);
     let mut output = Output::new(cli.wants_json());
     match carry_out(cli, &mut output) {
         Ok(()) => ExitCode::SUCCESS,

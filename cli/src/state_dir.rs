@@ -9,7 +9,7 @@ use rookery_proto::{ErrorClass, Failure};
 use url::Url;
 
 use crate::diagnostic::{config, internal};
-use crate::listen;
+use crate::{listen, times};
 
 /// The variable that names a PostgreSQL database for the records, `postgres://USER:PASSWORD@HOST:PORT/DATABASE`. Not a
 /// flag: its password would be there for everybody to see who lists the machine's processes.
@@ -152,6 +152,27 @@ impl StateDir {
         }
     }
 
+    /// Remembers why the driver at `url` has stopped.
+    pub(crate) fn note_end(&self, url: &Url, reason: &str) {
+        let when = times::local(times::now_ms());
+        let line = format!("{} stopped on {when}: {reason}\n", listen::display(url));
+        if let Err(error) = fs::write(self.last_end_file(), line) {
+            tracing::warn!(%error, "why the driver stopped could not be noted");
+        }
+    }
+
+    fn no_cluster(&self) -> String {
+        let none = "no cluster is known: none is running in this state directory";
+        match fs::read_to_string(self.last_end_file()) {
+            Ok(last) => format!("{none}; the last one, {}", last.trim()),
+            Err(_) => none.to_string(),
+        }
+    }
+
+    fn last_end_file(&self) -> PathBuf {
+        self.path.join("driver.last")
+    }
+
     /// The driver to talk to: the one the user `named`, else the one this folder knows.
     ///
     /// # Errors
@@ -163,7 +184,7 @@ impl StateDir {
         let file = self.driver_url_file();
         match fs::read_to_string(&file) {
             Ok(text) => listen::driver_url(&text, &file.display().to_string()),
-            Err(_) => Err(Failure::new(ErrorClass::Unreachable, "no cluster is known: none is running in this state directory")
+            Err(_) => Err(Failure::new(ErrorClass::Unreachable, self.no_cluster())
                 .at(self.path.display().to_string())
                 .hint("start one with `rookery up`, name one with --driver URL, or train without one: `rookery run JOB`")),
         }

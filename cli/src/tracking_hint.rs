@@ -29,6 +29,11 @@ impl TrackingHint {
         }
     }
 
+    /// The file that the driver's token is in, if it is in one.
+    pub(crate) fn token_file(&self) -> Option<&str> {
+        self.token_file.as_deref()
+    }
+
     /// The line for a shell.
     pub(crate) fn in_shell(&self) -> String {
         let uri = &self.tracking_uri;

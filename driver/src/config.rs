@@ -37,6 +37,8 @@ pub struct DriverConfig {
     pub ingest_deadline: Duration,
     /// How long a worker may take for one call: a pass over its partitions.
     pub round_deadline: Duration,
+    /// After how long without a job the driver ends by itself; `None` for never.
+    pub idle_timeout: Option<Duration>,
     /// How many jobs run at once; others wait.
     pub max_running_jobs: usize,
     /// How long a job waits for a worker when the last one is gone.
@@ -68,6 +70,7 @@ impl DriverConfig {
             heartbeat_timeout: Duration::from_secs(10),
             ingest_deadline: Duration::from_secs(3600),
             round_deadline: Duration::from_secs(600),
+            idle_timeout: None,
             max_running_jobs: 4,
             replacement_wait: Duration::from_secs(60),
             straggler_after: Duration::from_secs(30),

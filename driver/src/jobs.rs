@@ -3,6 +3,7 @@
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
 
 use rookery_data::engine::{Channels, Patience};
 use rookery_proto::v1::job_event::Event;
@@ -11,6 +12,7 @@ use rookery_proto::{ErrorClass, Failure, Token};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tracing::Instrument as _;
 
 use crate::config::DriverConfig;
 use crate::events::{EventLog, now_ms};
@@ -199,6 +201,13 @@ impl Jobs {
         true
     }
 
+    /// For how long no job has waited or run; `None` while one does.
+    pub(crate) fn idle_for(&self) -> Option<Duration> {
+        let known = lock(&self.known);
+        let has_ended = known.jobs.iter().all(|entry| entry.info.finished_ms.is_some());
+        has_ended.then(|| known.idle_since.elapsed())
+    }
+
     /// The connections to the workers.
     pub(crate) fn channels(&self) -> &Channels {
         &self.channels
@@ -232,6 +241,7 @@ async fn finish(
 ) {
     let (events, toml, id) = (Arc::clone(&job.events), job.toml.clone(), job.id.clone());
     let job = Arc::new(job);
+    let span = tracing::info_span!("job", job_id = %id);
     let task = tokio::spawn({
         let job = Arc::clone(&job);
         async move {
@@ -241,7 +251,7 @@ async fn finish(
                     .map_err(|_| Failure::new(ErrorClass::Internal, "the queue is gone"))
             };
             stop.unless(turn).await?;
-            job.run(&stop).await
+            job.run(&stop).instrument(span).await
         }
     });
     let result = match task.await {

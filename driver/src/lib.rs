@@ -12,6 +12,7 @@ mod blame;
 mod config;
 mod error;
 mod events;
+mod idle;
 pub mod job_file;
 pub mod job_spec;
 mod jobs;
@@ -39,11 +40,13 @@ use rookery_proto::v1::membership_service_server::MembershipServiceServer;
 use rookery_proto::{ErrorClass, Failure, MAX_MESSAGE_BYTES};
 use rookery_tracking::api::Api;
 use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 
 use server::{JobServer, MembershipServer};
+use stop::Stop;
 
 pub use config::{DELIVERY_WAIT, DriverConfig, LEASE, LEASE_RENEWAL, ORPHAN_CHECK};
 pub use error::of_data as failure_of_data;
@@ -53,8 +56,8 @@ pub use recording::{JOB_ARTIFACT, LOSS_METRIC, MODEL_ARTIFACT, TAG_BASE_DIR, TAG
 pub use records::{Delivery, JobRecords, Records, RemoteRecords, RunArtifacts};
 pub use workers::{Registration, WorkerInfo, WorkerState, Workers};
 
-/// Serves clients and workers (gRPC) and MLflow's clients (HTTP) on `listener` until `shutdown` is cancelled; running jobs are then cancelled, and
-/// their records say so.
+/// Serves clients and workers (gRPC) and MLflow's clients (HTTP) on `listener` until `shutdown` is cancelled, a client
+/// stops it, or it was idle for too long; running jobs are then cancelled, and their records say so. Returns the reason.
 ///
 /// # Errors
 /// The port fails; the records can't be written to.
@@ -63,7 +66,7 @@ pub async fn run(
     records: Records,
     listener: TcpListener,
     shutdown: CancellationToken,
-) -> Result<(), Failure> {
+) -> Result<String, Failure> {
     let owner = format!("driver-{}", uuid::Uuid::new_v4().simple());
     lease::begin(records.store.as_ref(), &owner, &config).await?;
     let keeper = lease::keep(Arc::clone(&records.store), owner.clone(), config.clone());
@@ -76,12 +79,16 @@ pub async fn run(
         owner,
         shutdown.clone(),
     ));
+    let stop = Stop::with(&shutdown);
+    let idle = config
+        .idle_timeout
+        .map(|after| tokio::spawn(idle::watch(Arc::clone(&jobs), after, stop.clone())));
     let sweeper = tokio::spawn(sweep(config.clone(), Arc::clone(&workers), shutdown.clone()));
     // The port outlives the jobs: watchers must hear how they end.
     let close = CancellationToken::new();
     let serve = port::serve(
         listener,
-        grpc(&config, Arc::clone(&jobs), workers),
+        grpc(&config, Arc::clone(&jobs), workers, stop.clone()),
         http(&config, records),
         config.token,
         close.clone(),
@@ -89,8 +96,13 @@ pub async fn run(
     let mut serve = tokio::spawn(serve);
     let served = tokio::select! {
         served = &mut serve => Some(served),
-        () = shutdown.cancelled() => None,
+        () = stop.cancelled() => None,
     };
+    let reason = stop
+        .reason()
+        .unwrap_or("it was told to stop by a signal")
+        .to_string();
+    tracing::info!(reason, "the driver stops");
     shutdown.cancel();
     if tokio::time::timeout(config.shutdown_grace, jobs.drain())
         .await
@@ -104,6 +116,7 @@ pub async fn run(
         None => tokio::time::timeout(config.shutdown_grace, serve).await.ok(),
     };
     sweeper.abort();
+    idle.inspect(JoinHandle::abort);
     // The lease runs out by itself: what is still open then belongs to nobody.
     keeper.abort();
     match served {
@@ -111,18 +124,23 @@ pub async fn run(
             ErrorClass::Internal,
             format!("the driver's port failed: {e}"),
         )),
-        _ => Ok(()),
+        _ => Ok(reason),
     }
 }
 
 /// What clients and workers call.
-fn grpc(config: &DriverConfig, jobs: Arc<Jobs>, workers: Arc<Workers>) -> Routes {
+fn grpc(config: &DriverConfig, jobs: Arc<Jobs>, workers: Arc<Workers>, stop: Stop) -> Routes {
     let membership = MembershipServer {
         config: config.clone(),
         workers: Arc::clone(&workers),
         channels: jobs.channels().clone(),
     };
-    let job_server = JobServer { jobs, workers };
+    let job_server = JobServer {
+        jobs,
+        workers,
+        started_ms: events::now_ms(),
+        stop,
+    };
     Routes::new(JobServiceServer::new(job_server).max_decoding_message_size(MAX_MESSAGE_BYTES))
         .add_service(MembershipServiceServer::new(membership))
 }

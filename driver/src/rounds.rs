@@ -7,6 +7,8 @@ use rookery_ml::{
 };
 use rookery_proto::{ErrorClass, Failure};
 
+use tracing::Instrument as _;
+
 use crate::error::{internal, of_ml};
 use crate::placement::Placement;
 use crate::worker_channel::{BlockSpec, Task};
@@ -76,7 +78,10 @@ pub(crate) async fn train(
             job_id: job_id.to_string(),
             round,
         };
-        let partial = evaluate(placement, &task, blocks_id, &coefficients).await?;
+        let span = tracing::debug_span!("round", round);
+        let partial = evaluate(placement, &task, blocks_id, &coefficients)
+            .instrument(span)
+            .await?;
         training.tell(&partial).map_err(|e| of_ml(&e))?;
         progress(training);
     }

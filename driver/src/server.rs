@@ -15,6 +15,7 @@ use tonic::{Request, Response, Status};
 use crate::config::DriverConfig;
 use crate::events::{EventLog, is_last};
 use crate::jobs::{JobInfo, JobState, Jobs, Submission};
+use crate::stop::Stop;
 use crate::worker_channel::WorkerChannel;
 use crate::workers::{Registration, WorkerInfo, WorkerState, Workers};
 
@@ -23,6 +24,9 @@ use crate::workers::{Registration, WorkerInfo, WorkerState, Workers};
 pub(crate) struct JobServer {
     pub(crate) jobs: Arc<Jobs>,
     pub(crate) workers: Arc<Workers>,
+    pub(crate) started_ms: i64,
+    /// Stops the driver.
+    pub(crate) stop: Stop,
 }
 
 /// Serves workers.
@@ -78,6 +82,15 @@ impl JobService for JobServer {
         Ok(Response::new(Box::pin(follow(log, request.after_sequence))))
     }
 
+    async fn stop_driver(
+        &self,
+        request: Request<v1::StopDriverRequest>,
+    ) -> Result<Response<v1::StopDriverResponse>, Status> {
+        self.stop
+            .because(format!("{} stopped it", request.into_inner().user));
+        Ok(Response::new(v1::StopDriverResponse {}))
+    }
+
     async fn list_jobs(
         &self,
         _request: Request<v1::ListJobsRequest>,
@@ -119,6 +132,7 @@ impl JobService for JobServer {
         Ok(Response::new(v1::GetClusterResponse {
             driver_version,
             workers,
+            started_ms: self.started_ms,
         }))
     }
 }

@@ -1,11 +1,11 @@
-//! [`Stop`]: a job is asked to end, by the driver or by a person, and says by whom.
+//! [`Stop`]: a job or the driver is asked to end, and remembers by whom and why.
 
 use std::sync::{Arc, OnceLock};
 
 use rookery_proto::{ErrorClass, Failure};
 use tokio_util::sync::CancellationToken;
 
-/// What a job listens to.
+/// What listens to being asked.
 #[derive(Debug, Clone)]
 pub(crate) struct Stop {
     token: CancellationToken,
@@ -13,21 +13,31 @@ pub(crate) struct Stop {
 }
 
 impl Stop {
-    /// Stops with `driver`, at the latest.
-    pub(crate) fn with(driver: &CancellationToken) -> Self {
+    /// Stops with `whole`, at the latest.
+    pub(crate) fn with(whole: &CancellationToken) -> Self {
         Self {
-            token: driver.child_token(),
+            token: whole.child_token(),
             reason: Arc::default(),
         }
     }
 
-    /// Asks the job to end; the first reason counts.
+    /// Asks to end; the first reason counts.
     pub(crate) fn because(&self, reason: String) {
         let _ = self.reason.set(reason);
         self.token.cancel();
     }
 
-    /// The result of `work`, or a failure as soon as the job is asked to end.
+    /// Waits until it is asked to end.
+    pub(crate) async fn cancelled(&self) {
+        self.token.cancelled().await;
+    }
+
+    /// Why, if somebody said so.
+    pub(crate) fn reason(&self) -> Option<&str> {
+        self.reason.get().map(String::as_str)
+    }
+
+    /// The result of `work`, or a failure as soon as it is asked to end.
     pub(crate) async fn unless<T>(
         &self,
         work: impl Future<Output = Result<T, Failure>>,
@@ -35,7 +45,7 @@ impl Stop {
         tokio::select! {
             result = work => result,
             () = self.token.cancelled() => {
-                let reason = self.reason.get().map_or("the driver was asked to stop", String::as_str);
+                let reason = self.reason().unwrap_or("the driver was asked to stop");
                 Err(Failure::new(ErrorClass::Cancelled, reason))
             }
         }

@@ -37,6 +37,21 @@ impl ErrorClass {
         }
     }
 
+    /// The class whose exit code a process ended with.
+    pub fn of_exit_code(code: i32) -> Self {
+        let classes = [
+            Self::Config,
+            Self::Cancelled,
+            Self::Unreachable,
+            Self::TimedOut,
+            Self::Data,
+        ];
+        let found = classes
+            .into_iter()
+            .find(|class| i32::from(class.exit_code()) == code);
+        found.unwrap_or(Self::Internal)
+    }
+
     /// The word used in machine-readable output.
     pub fn name(self) -> &'static str {
         match self {

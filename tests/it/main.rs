@@ -8,6 +8,7 @@ mod cluster; // workers that are missing, late or killed
 mod determinism; // the same bits on any cluster
 mod elsewhere; // jobs that are recorded on another server
 mod jobs; // the queue, and letting jobs and workers go
+mod lifecycle; // a cluster in the background
 mod main_job; // the README's first command, and what it leaves behind
 mod mlflow; // the stock MLflow client, and a real MLflow server to be compared with
 mod records; // everything that was recorded, looked at and changed

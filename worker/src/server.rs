@@ -35,7 +35,8 @@ impl TrainerServer {
         work: impl FnOnce(&Executor) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, Status> {
         let executor = Arc::clone(&self.executor);
-        let done = tokio::task::spawn_blocking(move || work(&executor)).await;
+        let span = tracing::Span::current();
+        let done = tokio::task::spawn_blocking(move || span.in_scope(|| work(&executor))).await;
         Ok(done.map_err(|e| internal(format!("the task panicked: {e}")))??)
     }
 }

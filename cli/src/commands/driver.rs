@@ -59,6 +59,9 @@ pub(crate) async fn driver(args: DriverArgs, places: &Places, output: &mut Outpu
     } else {
         output.line(&format!("driver   {shown}"));
         output.line(&format!("state    {}", state.path().display()));
+        if let Some(file) = driver.tracking_hint().token_file() {
+            output.line(&format!("token    {file}"));
+        }
         output.line("");
         output.line(&format!("add a worker:  rookery worker --driver {shown}"));
         output.line(&format!("with MLflow:   {}", driver.tracking_hint().in_shell()));

@@ -10,7 +10,7 @@ use crate::args::{JsonFlag, Places};
 use crate::cluster::{ClusterArgs, LocalCluster};
 use crate::local_driver::Access;
 use crate::output::Output;
-use crate::{diagnostic, signals};
+use crate::{detached, diagnostic, signals};
 
 /// Where drivers listen unless told otherwise.
 pub(crate) const DEFAULT_LISTEN: &str = "127.0.0.1:7070";
@@ -29,6 +29,10 @@ pub(crate) struct UpArgs {
     #[arg(long, value_name = "IP:PORT")]
     listen: Option<String>,
 
+    /// Return when the cluster is there; `rookery down` stops it
+    #[arg(long)]
+    detach: bool,
+
     #[command(flatten)]
     access: Access,
 
@@ -38,6 +42,9 @@ pub(crate) struct UpArgs {
 
 pub(crate) async fn up(args: UpArgs, places: &Places, output: &mut Output) -> Result<(), Failure> {
     let state = places.state_dir()?;
+    if args.detach {
+        return detached::start(&state, output).await;
+    }
     let shutdown = signals::shutdown()?;
     let listen = args.listen.as_deref().unwrap_or(DEFAULT_LISTEN);
     let mut cluster = match LocalCluster::start(&args.cluster, listen, args.access, &state, &shutdown).await {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use rookery_proto::{ErrorClass, Failure};
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 use super::{JobInfo, JobState, Submission};
 use crate::events::{EventLog, now_ms};
@@ -21,6 +22,8 @@ pub(super) struct Known {
     pub(super) jobs: Vec<Entry>,
     /// Those who wait for their turn.
     pub(super) turns: BTreeMap<String, oneshot::Sender<()>>,
+    /// When a job ended last, or when the driver began.
+    pub(super) idle_since: Instant,
 }
 
 #[derive(Debug)]
@@ -39,6 +42,7 @@ impl Known {
             queue: Queue::new(most),
             jobs: Vec::new(),
             turns: BTreeMap::new(),
+            idle_since: Instant::now(),
         }
     }
 
@@ -66,6 +70,7 @@ impl Known {
             entry.info.failure = failure;
             entry.info.finished_ms = Some(now_ms());
         }
+        self.idle_since = Instant::now();
         self.turns.remove(id);
         self.queue.end(id);
         self.start_next();

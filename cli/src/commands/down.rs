@@ -1,0 +1,116 @@
+//! `rookery down` and `rookery status`: a cluster from outside.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use clap::Args;
+use rookery_proto::{ErrorClass, Failure};
+use serde::Serialize;
+use tokio::time::Instant;
+
+use crate::args::{JsonFlag, Places};
+use crate::client::DriverClient;
+use crate::output::Output;
+use crate::{table, times};
+
+/// How long a driver may take to stop: its own grace periods, and some more.
+const STOP_WAIT: Duration = Duration::from_secs(60);
+/// How often it is looked whether it has.
+const LOOK_INTERVAL: Duration = Duration::from_millis(50);
+
+/// Stop a cluster: running jobs are cancelled, their runs recorded as killed
+#[derive(Debug, Args)]
+pub(crate) struct DownArgs {
+    #[command(flatten)]
+    pub(crate) json: JsonFlag,
+}
+
+/// Show whether a cluster runs, and what it does
+#[derive(Debug, Args)]
+pub(crate) struct StatusArgs {
+    #[command(flatten)]
+    pub(crate) json: JsonFlag,
+}
+
+/// A cluster at a glance.
+#[derive(Debug, Serialize)]
+struct Status {
+    driver: String,
+    version: String,
+    started_ms: i64,
+    /// How many in each state.
+    workers: BTreeMap<&'static str, usize>,
+    threads: u32,
+    jobs: BTreeMap<&'static str, usize>,
+}
+
+pub(crate) async fn down(_args: DownArgs, places: &Places, output: &Output) -> Result<(), Failure> {
+    let mut client = DriverClient::of(places)?;
+    client.stop().await?;
+    let deadline = Instant::now() + STOP_WAIT;
+    // It answers until its jobs have ended.
+    while client.driver().await.is_ok() {
+        if Instant::now() > deadline {
+            let seconds = STOP_WAIT.as_secs();
+            return Err(Failure::new(
+                ErrorClass::TimedOut,
+                format!("the driver still answers after {seconds} s"),
+            )
+            .at(client.url()));
+        }
+        tokio::time::sleep(LOOK_INTERVAL).await;
+    }
+    output.note(&format!("the driver at {} has stopped", client.url()));
+    Ok(())
+}
+
+pub(crate) async fn status(_args: StatusArgs, places: &Places, output: &Output) -> Result<(), Failure> {
+    let mut client = DriverClient::of(places)?;
+    let (version, started_ms) = client.driver().await?;
+    let (workers, jobs) = (client.workers().await?, client.jobs().await?);
+    let status = Status {
+        driver: client.url().to_string(),
+        version,
+        started_ms,
+        workers: counted(workers.iter().map(|worker| worker.state)),
+        threads: workers
+            .iter()
+            .filter(|worker| worker.state == "active")
+            .map(|worker| worker.threads)
+            .sum(),
+        jobs: counted(jobs.iter().map(|job| job.state)),
+    };
+    if output.is_json() {
+        output.object(&status);
+        return Ok(());
+    }
+    let pairs = [
+        ("driver", status.driver),
+        ("version", status.version),
+        ("started", times::local(started_ms)),
+        ("workers", in_words(&status.workers)),
+        ("threads", status.threads.to_string()),
+        ("jobs", in_words(&status.jobs)),
+    ];
+    for line in table::pairs(pairs) {
+        output.line(line.trim_start());
+    }
+    Ok(())
+}
+
+fn counted(states: impl Iterator<Item = &'static str>) -> BTreeMap<&'static str, usize> {
+    let mut counts = BTreeMap::new();
+    for state in states {
+        *counts.entry(state).or_default() += 1;
+    }
+    counts
+}
+
+/// `2 active, 1 lost`.
+fn in_words(counts: &BTreeMap<&'static str, usize>) -> String {
+    if counts.is_empty() {
+        return "none".to_string();
+    }
+    let words = counts.iter().map(|(state, count)| format!("{count} {state}"));
+    words.collect::<Vec<_>>().join(", ")
+}
