@@ -19,6 +19,7 @@ mod jobs;
 mod lease;
 mod materialize;
 mod members;
+mod metrics;
 mod placement;
 mod planning;
 mod port;
@@ -35,6 +36,8 @@ mod workers;
 
 use std::sync::Arc;
 
+use axum::Extension;
+use axum::routing::get;
 use rookery_proto::v1::job_service_server::JobServiceServer;
 use rookery_proto::v1::membership_service_server::MembershipServiceServer;
 use rookery_proto::{ErrorClass, Failure, MAX_MESSAGE_BYTES};
@@ -88,8 +91,8 @@ pub async fn run(
     let close = CancellationToken::new();
     let serve = port::serve(
         listener,
-        grpc(&config, Arc::clone(&jobs), workers, stop.clone()),
-        http(&config, records),
+        grpc(&config, Arc::clone(&jobs), Arc::clone(&workers), stop.clone()),
+        http(&config, records, Arc::clone(&jobs), Arc::clone(&workers)),
         config.token,
         close.clone(),
     );
@@ -145,8 +148,8 @@ fn grpc(config: &DriverConfig, jobs: Arc<Jobs>, workers: Arc<Workers>, stop: Sto
         .add_service(MembershipServiceServer::new(membership))
 }
 
-/// What MLflow's clients call.
-fn http(config: &DriverConfig, records: Records) -> axum::Router {
+/// What MLflow's clients and Prometheus call.
+fn http(config: &DriverConfig, records: Records, jobs: Arc<Jobs>, workers: Arc<Workers>) -> axum::Router {
     let Records {
         store,
         registry,
@@ -159,6 +162,12 @@ fn http(config: &DriverConfig, records: Records) -> axum::Router {
         artifacts,
         token,
     })
+    .route("/metrics", get(port::metrics))
+    .layer(Extension(port::Observed {
+        jobs,
+        workers,
+        token: config.token.clone(),
+    }))
 }
 
 /// Notices workers that fell silent.

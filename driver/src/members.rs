@@ -10,6 +10,7 @@ use rookery_proto::{ErrorClass, Failure};
 use url::Url;
 
 use crate::config::DriverConfig;
+use crate::metrics::Counters;
 use crate::worker_channel::WorkerChannel;
 use crate::workers::{WorkerInfo, Workers};
 
@@ -107,6 +108,11 @@ impl Members {
             .extend(urls.iter().cloned());
         let threads = workers.iter().map(|worker| worker.threads).max().unwrap_or(1);
         Engine::cluster(urls, self.channels.clone(), threads)
+    }
+
+    /// Counts what is done, for whoever watches the cluster.
+    pub(crate) fn counters(&self) -> &Counters {
+        &self.workers.counters
     }
 
     /// Notes who holds partitions: those may not go without notice.

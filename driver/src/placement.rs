@@ -75,6 +75,11 @@ impl Placement {
         }
     }
 
+    /// Counts a round.
+    pub(crate) fn count_round(&self) {
+        self.members.counters().rounds.inc();
+    }
+
     /// Notes that blocks were made, which a lost partition will need too.
     pub(crate) async fn set_blocks(&self, task: &Task, spec: &BlockSpec) {
         self.state.lock().await.blocks = Some((task.clone(), spec.clone()));
@@ -261,6 +266,10 @@ impl Placement {
             rebuilt.map_err(of_data)
         };
         self.members.with(&urls, rebuilt).await?;
+        self.members
+            .counters()
+            .partitions_rebuilt
+            .inc_by(numbers.len() as u64);
         self.members.hold(self.holders(&state.dataset)?);
         let Some((task, spec)) = &state.blocks else {
             return Ok(());

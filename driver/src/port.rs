@@ -1,18 +1,25 @@
 //! One port for both protocols: gRPC for clients and workers, HTTP for MLflow's clients and browsers. What a request
 //! says it carries decides, so that each gets errors in its own form.
 
-use axum::Router;
+use std::sync::Arc;
+
 use axum::extract::{Request, State};
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
+use axum::http::{HeaderMap, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
 use axum::serve::ListenerExt as _;
+use axum::{Extension, Router};
 use rookery_proto::{Token, token};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
 use tonic::service::Routes;
 use tower::ServiceExt as _;
+
+use crate::jobs::Jobs;
+use crate::metrics;
+use crate::workers::Workers;
 
 /// The gRPC services, and who may call them. The HTTP side looks at its callers itself.
 #[derive(Clone)]
@@ -43,6 +50,26 @@ pub(crate) async fn serve(
     axum::serve(listener, router)
         .with_graceful_shutdown(close.cancelled_owned())
         .await
+}
+
+/// What `/metrics` is about, and who may read it.
+#[derive(Clone)]
+pub(crate) struct Observed {
+    pub(crate) jobs: Arc<Jobs>,
+    pub(crate) workers: Arc<Workers>,
+    pub(crate) token: Option<Token>,
+}
+
+/// `GET /metrics`.
+pub(crate) async fn metrics(Extension(observed): Extension<Observed>, headers: HeaderMap) -> Response {
+    let given = headers.get(AUTHORIZATION).map(|value| value.as_bytes());
+    if observed.token.is_some_and(|token| !token.admits(given)) {
+        return (StatusCode::UNAUTHORIZED, token::refusal("driver").to_string()).into_response();
+    }
+    match metrics::text(&observed.workers, &observed.jobs) {
+        Ok(text) => ([(CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response(),
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
+    }
 }
 
 async fn divide(State(grpc): State<Grpc>, request: Request, next: Next) -> Response {

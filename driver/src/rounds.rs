@@ -82,6 +82,7 @@ pub(crate) async fn train(
         let partial = evaluate(placement, &task, blocks_id, &coefficients)
             .instrument(span)
             .await?;
+        placement.count_round();
         training.tell(&partial).map_err(|e| of_ml(&e))?;
         progress(training);
     }

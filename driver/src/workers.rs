@@ -10,7 +10,12 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 use url::Url;
 
+use crate::metrics::Counters;
+
 mod waiting;
+
+/// How many workers that are gone are remembered, with the reason.
+const GONE_KEPT: usize = 100;
 
 /// A worker as the driver knows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,6 +85,8 @@ pub struct Workers {
     inner: Mutex<Inner>,
     /// Counts the changes of anybody's state.
     changes: watch::Sender<u64>,
+    /// For whoever watches the cluster.
+    pub(crate) counters: Counters,
 }
 
 #[derive(Debug, Default)]
@@ -88,6 +95,23 @@ struct Inner {
     workers: BTreeMap<String, WorkerInfo>,
     /// The workers that hold partitions of each dataset that a job needs.
     datasets: BTreeMap<String, BTreeSet<Url>>,
+}
+
+impl Inner {
+    /// Forgets the oldest of those that are gone, if they are many.
+    fn forget_gone(&mut self) {
+        let gone = self
+            .workers
+            .values()
+            .filter(|worker| matches!(worker.state, WorkerState::Lost | WorkerState::Left));
+        let mut gone: Vec<(Instant, String)> = gone
+            .map(|worker| (worker.last_heartbeat, worker.id.clone()))
+            .collect();
+        gone.sort();
+        for (_, id) in gone.iter().take(gone.len().saturating_sub(GONE_KEPT)) {
+            self.workers.remove(id);
+        }
+    }
 }
 
 impl Workers {
@@ -114,6 +138,7 @@ impl Workers {
         })?;
         let mut inner = self.lock();
         inner.workers.retain(|_, worker| worker.url != url);
+        inner.forget_gone();
         inner.next_id += 1;
         let worker = WorkerInfo {
             id: format!("w{}", inner.next_id),
@@ -146,9 +171,10 @@ impl Workers {
         let found = self.all().into_iter().find(|worker| worker.url == *url);
         let Some(found) = found else { return };
         self.change(&found.id, |worker| {
-            if worker.state != WorkerState::Left {
+            if worker.state != WorkerState::Left && worker.state != WorkerState::Lost {
                 worker.state = WorkerState::Lost;
                 worker.reason = reason.to_string();
+                self.counters.workers_lost.inc();
             }
         });
     }
@@ -257,6 +283,7 @@ impl Workers {
             }
         }
         if !lost.is_empty() {
+            self.counters.workers_lost.inc_by(lost.len() as u64);
             self.changed();
         }
         lost

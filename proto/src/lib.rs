@@ -22,7 +22,7 @@ pub mod failure;
 pub mod token;
 
 pub use failure::{ErrorClass, Failure};
-pub use token::{RequireToken, SendToken, Token};
+pub use token::{SendToken, Token};
 
 /// Version of this wire contract. A driver and a worker with different numbers refuse each other.
 pub const PROTOCOL_VERSION: u32 = 2;

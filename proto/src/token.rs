@@ -86,30 +86,6 @@ impl Interceptor for SendToken {
     }
 }
 
-/// Lets calls of a server pass that carry the token, if there is one to carry.
-#[derive(Debug, Clone)]
-pub struct RequireToken(Option<Token>);
-
-impl RequireToken {
-    /// An interceptor for a worker's server.
-    pub fn new(token: Option<Token>) -> Self {
-        Self(token)
-    }
-}
-
-impl Interceptor for RequireToken {
-    fn call(&mut self, request: Request<()>) -> Result<Request<()>, Status> {
-        let given = request
-            .metadata()
-            .get("authorization")
-            .map(MetadataValue::as_bytes);
-        match &self.0 {
-            Some(token) if !token.admits(given) => Err(refusal("worker").into()),
-            _ => Ok(request),
-        }
-    }
-}
-
 /// What a driver or a worker answers to a call without its token, or with another one.
 pub fn refusal(who: &str) -> Failure {
     Failure::new(ErrorClass::Config, format!("the {who} asks for another token, or for one at all")).hint(

@@ -1,6 +1,7 @@
 //! Clusters that are not as they should be: a job always ends, and says why.
 
 use rookery_proto::{ErrorClass, Token};
+use rookery_tests::http::get;
 use rookery_tests::{Dataset, Rookery, TestCluster, write_jobs};
 use tempfile::TempDir;
 
@@ -52,6 +53,23 @@ async fn a_dead_worker_that_the_driver_still_believes_in_does_no_harm() {
     cluster.kill_worker(0).await;
     let second = cluster.submit(&job, &[partitions]).await.succeeded();
     assert_eq!(first.digests(), second.digests());
+}
+
+#[tokio::test]
+async fn prometheus_reads_driver_and_workers_with_the_token() {
+    let cluster = TestCluster::new(BINARY).workers(1).start().await;
+    cluster.submit(lab(), &[]).await.succeeded();
+    let worker = cluster.worker_url(0).await;
+    for (url, line) in [
+        (cluster.url(), "rookery_jobs{state=\"succeeded\"} 1"),
+        (&worker, "rookery_worker_partitions 0"),
+    ] {
+        assert_eq!(get(url, "/metrics", None).await.status, 401);
+        let read = get(url, "/metrics", Some(&cluster.rookery().token())).await;
+        assert_eq!(read.status, 200);
+        assert!(read.body.lines().any(|found| found == line), "{}", read.body);
+        assert!(read.body.ends_with("# EOF\n"), "{}", read.body);
+    }
 }
 
 #[tokio::test]

@@ -106,11 +106,16 @@ impl TestCluster {
         assert!(sent.expect("kill is there").success(), "{signal} to worker {i}");
     }
 
-    /// What a worker answers to a caller with this token.
-    pub async fn ask_worker(&self, i: usize, token: Option<&Token>) -> Result<(), Failure> {
+    /// Where the driver reaches a worker.
+    pub async fn worker_url(&self, i: usize) -> String {
         let cluster = self.client().await.get_cluster(GetClusterRequest {}).await;
         let workers = cluster.expect("the driver answers").into_inner().workers;
-        let endpoint = Endpoint::from_shared(workers[i].url.clone())
+        workers[i].url.clone()
+    }
+
+    /// What a worker answers to a caller with this token.
+    pub async fn ask_worker(&self, i: usize, token: Option<&Token>) -> Result<(), Failure> {
+        let endpoint = Endpoint::from_shared(self.worker_url(i).await)
             .expect("a URL")
             .timeout(DEADLINE);
         let channel = endpoint.connect().await.expect("the worker's port is open");

@@ -172,6 +172,11 @@ impl Executor {
         self.cache.inventory(dataset).map_err(of_data)
     }
 
+    /// How many partitions are held.
+    pub(crate) fn partitions(&self) -> usize {
+        self.cache.len()
+    }
+
     /// The datasets that partitions are held of.
     pub(crate) fn datasets(&self) -> Vec<String> {
         self.cache.datasets()

@@ -10,6 +10,7 @@ mod config;
 mod error;
 mod executor;
 mod membership;
+mod port;
 mod server;
 mod store;
 mod wire;
@@ -19,11 +20,10 @@ use std::sync::Arc;
 use rookery_data::cache::PartitionCache;
 use rookery_data::engine::{Channels, Patience, worker_service};
 use rookery_proto::v1::trainer_service_server::TrainerServiceServer;
-use rookery_proto::{ErrorClass, Failure, MAX_MESSAGE_BYTES, RequireToken, Token};
+use rookery_proto::{ErrorClass, Failure, MAX_MESSAGE_BYTES, Token};
 use tokio::net::TcpListener;
-use tokio_stream::wrappers::TcpListenerStream;
 use tokio_util::sync::CancellationToken;
-use tonic::service::InterceptorLayer;
+use tonic::service::Routes;
 
 pub use config::WorkerConfig;
 pub use executor::Executor;
@@ -46,12 +46,14 @@ pub async fn run(
     let authorization = config.token.as_ref().map(Token::authorization);
     let channels = Channels::new(Patience::default(), authorization.as_deref());
     let stop = shutdown.child_token();
-    let serve = tonic::transport::Server::builder()
-        .tcp_nodelay(true)
-        .layer(InterceptorLayer::new(RequireToken::new(config.token.clone())))
-        .add_service(worker_service(cache, channels))
-        .add_service(trainer)
-        .serve_with_incoming_shutdown(TcpListenerStream::new(listener), stop.clone().cancelled_owned());
+    let grpc = Routes::new(trainer).add_service(worker_service(cache, channels));
+    let serve = port::serve(
+        listener,
+        grpc,
+        Arc::clone(&executor),
+        config.token.clone(),
+        stop.clone(),
+    );
     let serve = tokio::spawn(serve);
     let membership = membership::keep(&config, &executor, &shutdown).await;
     stop.cancel();

@@ -1,0 +1,100 @@
+//! What Prometheus reads at `/metrics`: the cluster's state when it asks, and counts since the driver began.
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::{Registry, Unit};
+
+use crate::jobs::{JobState, Jobs};
+use crate::workers::{WorkerState, Workers};
+
+/// The content type of [`text`].
+pub(crate) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// Counts since the driver began.
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    /// Rounds of all jobs.
+    pub(crate) rounds: Counter,
+    /// Workers that fell silent or did not answer.
+    pub(crate) workers_lost: Counter,
+    /// Partitions that were made again, or moved.
+    pub(crate) partitions_rebuilt: Counter,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct State {
+    state: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfWorker {
+    worker: String,
+}
+
+/// The metrics as text.
+pub(crate) fn text(workers: &Workers, jobs: &Jobs) -> Result<String, std::fmt::Error> {
+    let mut registry = Registry::with_prefix("rookery");
+    let (by_state, memory) = (
+        Family::<State, Gauge>::default(),
+        Family::<OfWorker, Gauge>::default(),
+    );
+    for state in ["joining", "active", "draining", "lost", "left"] {
+        by_state.get_or_create(&State { state }).set(0);
+    }
+    for worker in workers.all() {
+        let state = match worker.state {
+            WorkerState::Joining => "joining",
+            WorkerState::Active => "active",
+            WorkerState::Draining => "draining",
+            WorkerState::Lost => "lost",
+            WorkerState::Left => "left",
+        };
+        by_state.get_or_create(&State { state }).inc();
+        let bytes = i64::try_from(worker.memory_bytes).unwrap_or(i64::MAX);
+        memory.get_or_create(&OfWorker { worker: worker.id }).set(bytes);
+    }
+    let jobs_by_state = Family::<State, Gauge>::default();
+    for state in ["queued", "running", "succeeded", "failed", "cancelled"] {
+        jobs_by_state.get_or_create(&State { state }).set(0);
+    }
+    for job in jobs.all() {
+        let state = match job.state {
+            JobState::Queued => "queued",
+            JobState::Running => "running",
+            JobState::Succeeded => "succeeded",
+            JobState::Failed => "failed",
+            JobState::Cancelled => "cancelled",
+        };
+        jobs_by_state.get_or_create(&State { state }).inc();
+    }
+    let Counters {
+        rounds,
+        workers_lost,
+        partitions_rebuilt,
+    } = &workers.counters;
+    registry.register("workers", "Workers by state", by_state);
+    registry.register_with_unit(
+        "worker_memory",
+        "What a worker holds of datasets",
+        Unit::Bytes,
+        memory,
+    );
+    registry.register("jobs", "Jobs that the driver remembers, by state", jobs_by_state);
+    registry.register("rounds", "Rounds of all jobs", rounds.clone());
+    registry.register(
+        "workers_lost",
+        "Workers that fell silent or did not answer",
+        workers_lost.clone(),
+    );
+    registry.register(
+        "partitions_rebuilt",
+        "Partitions that were made again, or moved",
+        partitions_rebuilt.clone(),
+    );
+    let mut text = String::new();
+    encode(&mut text, &registry)?;
+    Ok(text)
+}

@@ -1,0 +1,82 @@
+//! The worker's port: gRPC for the driver and other workers, `/metrics` for Prometheus; one token admits to both.
+
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::get;
+use axum::serve::ListenerExt as _;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::{Registry, Unit};
+use rookery_proto::{Token, token};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tonic::Status;
+use tonic::service::Routes;
+
+use crate::executor::Executor;
+
+/// The content type of what Prometheus reads.
+const METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// Serves until `close` is cancelled, and then until the requests in flight have ended.
+pub(crate) async fn serve(
+    listener: TcpListener,
+    grpc: Routes,
+    executor: Arc<Executor>,
+    token: Option<Token>,
+    close: CancellationToken,
+) -> std::io::Result<()> {
+    let listener = listener.tap_io(|connection| {
+        // Small messages go back and forth: waiting to fill packets would only cost time.
+        if let Err(error) = connection.set_nodelay(true) {
+            tracing::debug!(%error, "TCP_NODELAY was refused");
+        }
+    });
+    let router = grpc
+        .prepare()
+        .into_axum_router()
+        .route("/metrics", get(move || async move { metrics(&executor) }))
+        .layer(middleware::from_fn_with_state(token, admit));
+    axum::serve(listener, router)
+        .with_graceful_shutdown(close.cancelled_owned())
+        .await
+}
+
+/// Lets those in who know the token, and refuses others in the form of their protocol.
+async fn admit(State(token): State<Option<Token>>, request: Request, next: Next) -> Response {
+    let given = request.headers().get(AUTHORIZATION).map(|value| value.as_bytes());
+    if token.is_none_or(|token| token.admits(given)) {
+        return next.run(request).await;
+    }
+    let refusal = token::refusal("worker");
+    let content = request.headers().get(CONTENT_TYPE);
+    match content.is_some_and(|content| content.as_bytes().starts_with(b"application/grpc")) {
+        true => Status::from(refusal).into_http::<axum::body::Body>(),
+        false => (StatusCode::UNAUTHORIZED, refusal.to_string()).into_response(),
+    }
+}
+
+fn metrics(executor: &Executor) -> Response {
+    let mut registry = Registry::with_prefix("rookery_worker");
+    let gauge = |value: u64| {
+        let gauge: Gauge = Gauge::default();
+        gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
+        gauge
+    };
+    let (memory, partitions) = (
+        gauge(executor.memory_bytes()),
+        gauge(executor.partitions() as u64),
+    );
+    registry.register_with_unit("held", "What this worker holds of datasets", Unit::Bytes, memory);
+    registry.register("partitions", "Partitions that this worker holds", partitions);
+    let mut text = String::new();
+    match encode(&mut text, &registry) {
+        Ok(()) => ([(CONTENT_TYPE, METRICS)], text).into_response(),
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
+    }
+}
