@@ -7,7 +7,8 @@ use rookery_proto::Failure;
 use rookery_tracking::ViewType;
 
 use crate::commands::{
-    artifacts, data, down, driver, experiments, jobs, models, predict, run, runs, submit, up, worker, workers,
+    artifacts, data, down, driver, experiments, jobs, models, predict, run, runs, submit, up, validate,
+    worker, workers,
 };
 use crate::state_dir::StateDir;
 
@@ -113,6 +114,7 @@ pub(crate) enum Command {
     Status(down::StatusArgs),
     Driver(driver::DriverArgs),
     Worker(worker::WorkerArgs),
+    Validate(validate::ValidateArgs),
     Submit(submit::SubmitArgs),
     Jobs(jobs::JobsArgs),
     Workers(workers::WorkersArgs),
@@ -135,6 +137,7 @@ impl Cli {
                 Command::Status(args) => args.json.json,
                 Command::Driver(args) => args.json.json,
                 Command::Worker(args) => args.json.json,
+                Command::Validate(args) => args.json.json,
                 Command::Submit(args) => args.json.json,
                 Command::Jobs(args) => args.json().json,
                 Command::Workers(args) => args.json().json,

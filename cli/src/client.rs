@@ -116,6 +116,18 @@ impl DriverClient {
         listen::display(&self.url)
     }
 
+    /// Submits a job that failed once more; returns the new job's id.
+    pub(crate) async fn retry(&mut self, job_id: &str) -> Result<String, Failure> {
+        let request = v1::RetryJobRequest {
+            job_id: job_id.to_string(),
+            user: user(),
+        };
+        let answer = within_call_timeout(self.jobs.retry_job(request)).await;
+        answer
+            .map(|response| response.into_inner().job_id)
+            .map_err(|status| self.failure(status))
+    }
+
     /// The workers that the driver knows.
     pub(crate) async fn workers(&mut self) -> Result<Vec<WorkerRow>, Failure> {
         let answer = within_call_timeout(self.jobs.get_cluster(GetClusterRequest {})).await;

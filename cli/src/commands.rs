@@ -17,6 +17,7 @@ pub(crate) mod run;
 pub(crate) mod runs;
 pub(crate) mod submit;
 pub(crate) mod up;
+pub(crate) mod validate;
 pub(crate) mod worker;
 pub(crate) mod workers;
 
@@ -30,6 +31,7 @@ pub(crate) async fn run(cli: Cli, output: &mut Output) -> Result<(), Failure> {
         Command::Worker(args) => worker::worker(args, places, output).await,
         Command::Down(args) => down::down(args, places, output).await,
         Command::Status(args) => down::status(args, places, output).await,
+        Command::Validate(args) => validate::validate(args, output).await,
         Command::Submit(args) => submit::submit(args, places, output).await,
         Command::Jobs(args) => jobs::jobs(args, places, output).await,
         Command::Workers(args) => workers::workers(args, places, output).await,

@@ -147,9 +147,7 @@ impl Jobs {
             },
             events: Arc::clone(&events),
             stop: stop.clone(),
-            key: submission
-                .idempotency_key
-                .map(|key| (key, submission.toml.clone())),
+            submission: submission.clone(),
         });
         let (turn, my_turn) = oneshot::channel();
         known.turns.insert(id.clone(), turn);
@@ -180,6 +178,40 @@ impl Jobs {
         self.tasks
             .spawn(finish(job, submission.file_name, stop, my_turn, known));
         Ok(id)
+    }
+
+    /// Submits a job that failed once more, in the name of `user`; returns the new job's id.
+    ///
+    /// # Errors
+    /// Class config: there is no such job, it has not ended, or it failed for a reason that another try meets again.
+    pub fn retry(&self, job_id: &str, user: &str) -> Result<String, Failure> {
+        let refused = |why: String| {
+            Err(Failure::new(
+                ErrorClass::Config,
+                format!("{job_id} is not tried again: {why}"),
+            ))
+        };
+        let (state, failure, submission) = match lock(&self.known).find(job_id) {
+            None => return refused("this driver does not know it".to_string()),
+            Some(entry) => (
+                entry.info.state,
+                entry.info.failure.clone(),
+                entry.submission.clone(),
+            ),
+        };
+        match (state, failure.map(|failure| failure.class)) {
+            (JobState::Queued | JobState::Running, _) => return refused("it has not ended".to_string()),
+            (JobState::Succeeded, _) => return refused("it succeeded".to_string()),
+            (_, Some(ErrorClass::Config | ErrorClass::Data)) => {
+                return refused("what was wrong with it is wrong still; mend it and submit it".to_string());
+            }
+            _ => {}
+        }
+        self.submit(Submission {
+            user: user.to_string(),
+            idempotency_key: None,
+            ..submission
+        })
     }
 
     /// The jobs, in the order of their submission.

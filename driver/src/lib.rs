@@ -55,6 +55,7 @@ pub use config::{DELIVERY_WAIT, DriverConfig, LEASE, LEASE_RENEWAL, ORPHAN_CHECK
 pub use error::of_data as failure_of_data;
 pub use events::EventLog;
 pub use jobs::{JobInfo, JobState, Jobs, Submission};
+pub use planning::plan;
 pub use recording::{JOB_ARTIFACT, LOSS_METRIC, MODEL_ARTIFACT, TAG_BASE_DIR, TAG_BEST_RUN, TAG_JOB};
 pub use records::{Delivery, JobRecords, Records, RemoteRecords, RunArtifacts};
 pub use workers::{Registration, WorkerInfo, WorkerState, Workers};

@@ -15,7 +15,7 @@ use crate::job_spec::ValidJobSpec;
 ///
 /// # Errors
 /// Class config or data; the location is the key of the job file or the file that is wrong.
-pub(crate) async fn plan(spec: &ValidJobSpec, base_dir: &Path) -> Result<IngestPlan, Failure> {
+pub async fn plan(spec: &ValidJobSpec, base_dir: &Path) -> Result<IngestPlan, Failure> {
     let plan = IngestPlan::open(&spec.data, &spec.split, base_dir)
         .await
         .map_err(of_data)?;

@@ -110,6 +110,15 @@ impl JobService for JobServer {
         }
     }
 
+    async fn retry_job(
+        &self,
+        request: Request<v1::RetryJobRequest>,
+    ) -> Result<Response<v1::SubmitJobResponse>, Status> {
+        let request = request.into_inner();
+        let job_id = self.jobs.retry(&request.job_id, &request.user)?;
+        Ok(Response::new(v1::SubmitJobResponse { job_id }))
+    }
+
     async fn dismiss_worker(
         &self,
         request: Request<v1::DismissWorkerRequest>,

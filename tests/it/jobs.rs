@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rookery_tests::{Dataset, TestCluster, write_jobs};
+use rookery_tests::{Dataset, Rookery, TestCluster, write_jobs};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -184,4 +184,71 @@ async fn a_worker_that_is_drained_hands_over_and_ends_one_that_is_removed_just_e
         codes.extend(cluster.exit_code(worker));
     }
     assert_eq!(codes, [0, 0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_that_the_cluster_failed_can_be_tried_again_another_can_not() {
+    let folder = TempDir::new().unwrap();
+    let job = csv_job(&folder);
+    let mut cluster = TestCluster::new(BINARY)
+        .workers(1)
+        .unhurried(Duration::from_millis(60))
+        .driver_arguments(&["--heartbeat-interval-ms", "100", "--replacement-wait-ms", "300"])
+        .start()
+        .await;
+    let mut running = cluster.start_job(&job, &[]);
+    running.until_iteration(2).await;
+    cluster.remove_worker(0).await;
+    assert_eq!(running.end().await.code, 4);
+    cluster.add_worker(1).await;
+    let failed = list(&cluster, "jobs").await[0]["job_id"]
+        .as_str()
+        .unwrap()
+        .to_string();
+    let retried = cluster
+        .rookery()
+        .run(&["jobs", "retry", &failed])
+        .await
+        .succeeded();
+    let retried = retried.stdout.trim();
+    cluster
+        .rookery()
+        .run(&["jobs", "logs", "-f", retried])
+        .await
+        .succeeded();
+    let again = cluster.rookery().run(&["jobs", "retry", retried]).await;
+    assert_eq!(again.code, 2, "{again}");
+    assert!(again.stderr.contains("it succeeded"), "{again}");
+
+    let wrong = cluster
+        .submit(&job, &["data.sources.points.columns.x1=\"boolean\""])
+        .await;
+    assert_eq!(wrong.code, 6, "{wrong}");
+    let wrong = list(&cluster, "jobs").await.last().unwrap()["job_id"]
+        .as_str()
+        .unwrap()
+        .to_string();
+    let refused = cluster.rookery().run(&["jobs", "retry", &wrong]).await;
+    assert_eq!(refused.code, 2, "{refused}");
+    assert!(refused.stderr.contains("wrong still"), "{refused}");
+}
+
+#[tokio::test]
+async fn a_job_can_be_checked_without_a_cluster() {
+    let rookery = Rookery::new(BINARY);
+    let valid = rookery
+        .run_json(&["validate", &lab()])
+        .await
+        .succeeded()
+        .last_json();
+    assert_eq!(
+        (valid["partitions"].clone(), valid["runs"].clone()),
+        (1.into(), 2.into()),
+        "{valid}"
+    );
+    let wrong = rookery
+        .run(&["validate", &lab(), "--set", "training.label=Specie"])
+        .await;
+    assert_eq!(wrong.code, 2, "{wrong}");
+    assert!(wrong.stderr.contains("there is no column \"Specie\""), "{wrong}");
 }

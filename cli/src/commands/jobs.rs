@@ -6,6 +6,7 @@ use rookery_proto::{ErrorClass, Failure};
 use crate::args::{JsonFlag, Places};
 use crate::client::DriverClient;
 use crate::cluster_rows::JobRow;
+use crate::commands::submit::JobSubmitted;
 use crate::output::Output;
 use crate::{report, table, times};
 
@@ -26,6 +27,8 @@ enum JobsCommand {
     Logs(LogsArgs),
     /// Ask jobs to end; their runs are recorded as killed
     Cancel(IdsArgs),
+    /// Submit a job once more that failed because of the cluster, not because of its file or its rows
+    Retry(IdArgs),
 }
 
 #[derive(Debug, Args)]
@@ -71,6 +74,7 @@ impl JobsArgs {
             JobsCommand::Show(args) => &args.json,
             JobsCommand::Logs(args) => &args.job.json,
             JobsCommand::Cancel(args) => &args.json,
+            JobsCommand::Retry(args) => &args.json,
         }
     }
 }
@@ -84,6 +88,16 @@ pub(crate) async fn jobs(args: JobsArgs, places: &Places, output: &mut Output) -
         JobsCommand::Cancel(args) => {
             for id in &args.ids {
                 client.cancel(id).await?;
+            }
+        }
+        JobsCommand::Retry(args) => {
+            let job_id = client.retry(&args.id).await?;
+            match output.is_json() {
+                true => output.object(&JobSubmitted {
+                    event: "job_submitted",
+                    job_id: &job_id,
+                }),
+                false => output.line(&job_id),
             }
         }
     }

@@ -41,9 +41,9 @@ pub(crate) struct SubmitArgs {
 
 /// What programs read once the driver has taken the job.
 #[derive(Debug, Serialize)]
-struct JobSubmitted<'a> {
-    event: &'static str,
-    job_id: &'a str,
+pub(crate) struct JobSubmitted<'a> {
+    pub(crate) event: &'static str,
+    pub(crate) job_id: &'a str,
 }
 
 pub(crate) async fn submit(args: SubmitArgs, places: &Places, output: &mut Output) -> Result<(), Failure> {

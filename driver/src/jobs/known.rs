@@ -31,8 +31,8 @@ pub(super) struct Entry {
     pub(super) info: JobInfo,
     pub(super) events: Arc<EventLog>,
     pub(super) stop: Stop,
-    /// The key it was submitted with, and its text.
-    pub(super) key: Option<(String, String)>,
+    /// As it was handed in.
+    pub(super) submission: Submission,
 }
 
 impl Known {
@@ -95,11 +95,11 @@ impl Known {
             return Ok(None);
         };
         for entry in &self.jobs {
-            match &entry.key {
-                Some((other, toml)) if other == key && *toml == submission.toml => {
+            match &entry.submission.idempotency_key {
+                Some(other) if other == key && entry.submission.toml == submission.toml => {
                     return Ok(Some(entry.info.id.clone()));
                 }
-                Some((other, _)) if other == key => {
+                Some(other) if other == key => {
                     let message = format!(
                         "{} was submitted with the idempotency key \"{key}\", and is another job",
                         entry.info.id
