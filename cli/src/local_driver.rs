@@ -122,6 +122,8 @@ impl DriverBounds {
 pub(crate) struct LocalDriver {
     url: Url,
     state: StateDir,
+    /// Whether the state directory names it.
+    is_public: bool,
     /// What it asks callers for; `None` lets everybody in.
     token: Option<KnownToken>,
     /// How long it may take to stop: its own grace periods, and some more.
@@ -169,6 +171,7 @@ impl LocalDriver {
         Ok(Self {
             url,
             state: state.clone(),
+            is_public: false,
             token,
             stop_within,
             shutdown,
@@ -191,7 +194,14 @@ impl LocalDriver {
         TrackingHint::new(&self.url, self.token.as_ref())
     }
 
-    /// Waits until it has ended, of its own accord or because it was told to, and says why in the state directory.
+    /// From now on it is the state directory's driver: others find it there, and why it ended is noted.
+    pub(crate) fn publish(&mut self) -> Result<(), Failure> {
+        self.state.write_driver_url(&self.url)?;
+        self.is_public = true;
+        Ok(())
+    }
+
+    /// Waits until it has ended, of its own accord or because it was told to.
     pub(crate) async fn ended(&mut self) -> Result<(), Failure> {
         let Some(task) = &mut self.task else { return Ok(()) };
         let result = task.await;
@@ -201,7 +211,10 @@ impl LocalDriver {
             Ok(reason) => reason.clone(),
             Err(failure) => failure.to_string(),
         };
-        self.state.note_end(&self.url, &reason);
+        if self.is_public {
+            self.state.remove_driver_url(&self.url);
+            self.state.note_end(&self.url, &reason);
+        }
         result.map(|_| ())
     }
 

@@ -81,6 +81,16 @@ pub enum JobState {
     Cancelled,
 }
 
+impl JobState {
+    /// All of them, in the words of people.
+    pub(crate) const NAMES: [&str; 5] = ["queued", "running", "succeeded", "failed", "cancelled"];
+
+    /// In the words of people.
+    pub(crate) fn name(self) -> &'static str {
+        Self::NAMES[self as usize]
+    }
+}
+
 /// The driver's jobs.
 #[derive(Debug)]
 pub struct Jobs {

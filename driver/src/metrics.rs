@@ -37,45 +37,24 @@ struct OfWorker {
 /// The metrics as text.
 pub(crate) fn text(workers: &Workers, jobs: &Jobs) -> Result<String, std::fmt::Error> {
     let mut registry = Registry::with_prefix("rookery");
-    let (by_state, memory) = (
-        Family::<State, Gauge>::default(),
-        Family::<OfWorker, Gauge>::default(),
-    );
-    for state in ["joining", "active", "draining", "lost", "left"] {
-        by_state.get_or_create(&State { state }).set(0);
-    }
-    for worker in workers.all() {
-        let state = match worker.state {
-            WorkerState::Joining => "joining",
-            WorkerState::Active => "active",
-            WorkerState::Draining => "draining",
-            WorkerState::Lost => "lost",
-            WorkerState::Left => "left",
-        };
-        by_state.get_or_create(&State { state }).inc();
+    let memory = Family::<OfWorker, Gauge>::default();
+    let (all_workers, all_jobs) = (workers.all(), jobs.all());
+    for worker in &all_workers {
         let bytes = i64::try_from(worker.memory_bytes).unwrap_or(i64::MAX);
-        memory.get_or_create(&OfWorker { worker: worker.id }).set(bytes);
+        let worker = worker.id.clone();
+        memory.get_or_create(&OfWorker { worker }).set(bytes);
     }
-    let jobs_by_state = Family::<State, Gauge>::default();
-    for state in ["queued", "running", "succeeded", "failed", "cancelled"] {
-        jobs_by_state.get_or_create(&State { state }).set(0);
-    }
-    for job in jobs.all() {
-        let state = match job.state {
-            JobState::Queued => "queued",
-            JobState::Running => "running",
-            JobState::Succeeded => "succeeded",
-            JobState::Failed => "failed",
-            JobState::Cancelled => "cancelled",
-        };
-        jobs_by_state.get_or_create(&State { state }).inc();
-    }
+    let workers_by_state = by_state(
+        WorkerState::NAMES,
+        all_workers.iter().map(|worker| worker.state.name()),
+    );
+    let jobs_by_state = by_state(JobState::NAMES, all_jobs.iter().map(|job| job.state.name()));
     let Counters {
         rounds,
         workers_lost,
         partitions_rebuilt,
     } = &workers.counters;
-    registry.register("workers", "Workers by state", by_state);
+    registry.register("workers", "Workers by state", workers_by_state);
     registry.register_with_unit(
         "worker_memory",
         "What a worker holds of datasets",
@@ -97,4 +76,16 @@ pub(crate) fn text(workers: &Workers, jobs: &Jobs) -> Result<String, std::fmt::E
     let mut text = String::new();
     encode(&mut text, &registry)?;
     Ok(text)
+}
+
+/// How many are in each state, those with none included.
+fn by_state(names: [&'static str; 5], found: impl Iterator<Item = &'static str>) -> Family<State, Gauge> {
+    let counts = Family::<State, Gauge>::default();
+    for state in names {
+        counts.get_or_create(&State { state }).set(0);
+    }
+    for state in found {
+        counts.get_or_create(&State { state }).inc();
+    }
+    counts
 }

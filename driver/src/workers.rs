@@ -60,6 +60,14 @@ pub enum WorkerState {
 }
 
 impl WorkerState {
+    /// All of them, in the words of people.
+    pub(crate) const NAMES: [&str; 5] = ["joining", "active", "draining", "lost", "left"];
+
+    /// In the words of people.
+    pub(crate) fn name(self) -> &'static str {
+        Self::NAMES[self as usize]
+    }
+
     /// Whether what it holds can still be asked for.
     pub(crate) fn is_there(self) -> bool {
         matches!(self, Self::Active | Self::Draining)

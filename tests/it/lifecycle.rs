@@ -7,8 +7,13 @@ use crate::{BINARY, lab};
 #[tokio::test(flavor = "multi_thread")]
 async fn a_detached_cluster_works_until_it_is_told_to_stop() {
     let rookery = Rookery::new(BINARY);
+    rookery.run(&["run", &lab(), "--workers", "1"]).await.succeeded();
     let nobody = rookery.run(&["status"]).await;
     assert_eq!(nobody.code, 4, "{nobody}");
+    assert!(
+        !nobody.stderr.contains("the last one"),
+        "the cluster of a single job is nobody's: {nobody}"
+    );
     let up = ["up", "--detach", "--workers", "1", "--listen", "127.0.0.1:0"];
     let started = rookery.run_json(&up).await.succeeded().last_json();
     assert_eq!(started["workers"].as_array().unwrap().len(), 1);
@@ -29,11 +34,9 @@ async fn a_detached_cluster_works_until_it_is_told_to_stop() {
     tokio::time::timeout(rookery_tests::DEADLINE, gone)
         .await
         .expect("its worker ends with it");
-    assert_eq!(
-        rookery.run(&["status"]).await.code,
-        4,
-        "nothing is left to be found"
-    );
+    let stopped = rookery.run(&["status"]).await;
+    assert_eq!(stopped.code, 4, "{stopped}");
+    assert!(stopped.stderr.contains("stopped it"), "by whom: {stopped}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -46,7 +46,7 @@ pub(crate) async fn driver(args: DriverArgs, places: &Places, output: &mut Outpu
     let address = args.listen.as_deref().unwrap_or(DEFAULT_LISTEN);
     let mut driver = LocalDriver::start(address, &state, &args.bounds, args.access, &shutdown).await?;
     let url = driver.url().clone();
-    state.write_driver_url(&url)?;
+    driver.publish()?;
     let shown = listen::display(&url);
     if output.is_json() {
         let state_dir = state.path().display().to_string();
@@ -66,7 +66,5 @@ pub(crate) async fn driver(args: DriverArgs, places: &Places, output: &mut Outpu
         output.line(&format!("add a worker:  rookery worker --driver {shown}"));
         output.line(&format!("with MLflow:   {}", driver.tracking_hint().in_shell()));
     }
-    let ended = driver.ended().await;
-    state.remove_driver_url(&url);
-    ended
+    driver.ended().await
 }

@@ -52,16 +52,13 @@ pub(crate) async fn up(args: UpArgs, places: &Places, output: &mut Output) -> Re
         Err(failure) if failure.class == ErrorClass::Cancelled => return Ok(()),
         started => started?,
     };
-    let url = cluster.driver.url().clone();
-    let written = state.write_driver_url(&url);
-    let served = match written {
+    let served = match cluster.driver.publish() {
         Ok(()) => {
             cluster.announce(&state, output);
             serve(&mut cluster, &shutdown, output).await
         }
         Err(failure) => Err(failure),
     };
-    state.remove_driver_url(&url);
     let stopped = cluster.stop().await;
     served.and(stopped)
 }
