@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use rookery_tracking::entities::Extreme;
 use rookery_tracking::{
-    ErrorCode, MetricHistory, RunStatus, SearchExperiments, SqlStore, Tag, TrackingError, TrackingStore,
-    UpdateRun,
+    ErrorCode, MetricHistory, RunStatus, SearchExperiments, SearchRuns, SqlStore, Tag, TrackingError,
+    TrackingStore, UpdateRun,
 };
 use rusqlite::Connection;
 
-use crate::fixture::{START_MS, bounded, database, metric, metrics, params, run_in};
+use crate::fixture::{START_MS, bounded, database, metric, metrics, params, run_in, search};
 
 #[tokio::test]
 async fn records_outlive_the_store() {
@@ -206,7 +206,7 @@ async fn a_failing_write_takes_no_other_of_its_group_with_it() {
     .await;
 }
 
-/// What the first released version wrote is there, and what came with the second is right for it.
+/// What the first released version wrote is there, and what came with later ones is right for it.
 #[tokio::test]
 async fn a_file_of_version_1_is_brought_up_to_date() {
     let (_folder, path) = database();
@@ -253,6 +253,15 @@ async fn a_file_of_version_1_is_brought_up_to_date() {
             ("nan", 1, None, None)
         ]
     );
+    // What was there is found in its experiment by the index that came later.
+    let in_lab = SearchRuns {
+        experiment_ids: Some(vec!["7".to_owned()]),
+        search: search("metrics.loss < 1", &["metrics.loss"], 10),
+        ..SearchRuns::default()
+    };
+    let found = store.search_runs(in_lab).await.unwrap().items;
+    let ids: Vec<&str> = found.iter().map(|run| run.info.run_id.as_str()).collect();
+    assert_eq!(ids, ["r1"]);
     // A point goes on from there; the numbers of experiments do too, past one that is gone.
     store
         .log_batch("r1", metrics([metric("loss", 0.25, 4)]))
