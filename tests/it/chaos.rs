@@ -19,7 +19,7 @@ const DRIVER: &[&str] = &[
     "--heartbeat-interval-ms",
     "100",
     "--heartbeat-timeout-ms",
-    "1000",
+    "2000",
     "--straggler-after-ms",
     "1500",
 ];

@@ -22,7 +22,7 @@ const IMPATIENT: &[&str] = &[
     "--heartbeat-interval-ms",
     "100",
     "--heartbeat-timeout-ms",
-    "1000",
+    "2000",
     "--replacement-wait-ms",
     "20000",
     "--straggler-after-ms",
