@@ -126,18 +126,8 @@ impl StateDir {
     pub(crate) fn write_driver_url(&self, url: &Url) -> Result<(), Failure> {
         let file = self.driver_url_file();
         let draft = self.path.join(format!("driver.url.{}", std::process::id()));
-        let write = || -> std::io::Result<()> {
-            let mut options = fs::OpenOptions::new();
-            let mut opened = options
-                .write(true)
-                .create(true)
-                .truncate(true)
-                .mode(0o600)
-                .open(&draft)?;
-            writeln!(opened, "{}", listen::display(url))?;
-            fs::rename(&draft, &file)
-        };
-        write().map_err(|e| {
+        let written = write_private(&draft, listen::display(url)).and_then(|()| fs::rename(&draft, &file));
+        written.map_err(|e| {
             internal(format!("the driver's URL can't be written: {e}")).at(file.display().to_string())
         })
     }
@@ -189,6 +179,13 @@ impl StateDir {
                 .hint("start one with `rookery up`, name one with --driver URL, or train without one: `rookery run JOB`")),
         }
     }
+}
+
+/// Writes a line into a file that only its owner can read: a draft, to be put in its place whole.
+pub(crate) fn write_private(draft: &Path, line: &str) -> std::io::Result<()> {
+    let mut options = fs::OpenOptions::new();
+    let options = options.write(true).create(true).truncate(true).mode(0o600);
+    writeln!(options.open(draft)?, "{line}")
 }
 
 #[cfg(test)]

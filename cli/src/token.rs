@@ -1,14 +1,13 @@
 //! The token of a driver: made once, kept in the state directory where only its owner can read it.
 
 use std::fs;
-use std::io::{ErrorKind, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::io::ErrorKind;
 use std::path::PathBuf;
 
 use rookery_proto::{Failure, Token};
 
 use crate::diagnostic::internal;
-use crate::state_dir::StateDir;
+use crate::state_dir::{StateDir, write_private};
 
 /// The variable that says what the token is, whatever the file holds.
 pub(crate) const TOKEN_VARIABLE: &str = "ROOKERY_TOKEN";
@@ -83,14 +82,7 @@ fn make(state: &StateDir) -> Result<(), Failure> {
         .map(|byte| format!("{byte:02x}"))
         .collect();
     let write = || -> std::io::Result<()> {
-        let mut options = fs::OpenOptions::new();
-        let mut opened = options
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(&draft)?;
-        writeln!(opened, "{secret}")?;
+        write_private(&draft, &secret)?;
         let linked = fs::hard_link(&draft, &file);
         fs::remove_file(&draft)?;
         match linked {

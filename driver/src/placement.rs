@@ -8,7 +8,7 @@ use std::time::Duration;
 use futures::StreamExt;
 use futures::future::try_join_all;
 use futures::stream::FuturesUnordered;
-use rookery_data::{Dataset, IngestPlan};
+use rookery_data::{Dataset, IngestPlan, PartitionInfo};
 use rookery_ml::MlError;
 use rookery_ml::tree::{Node, merge_nodes};
 use rookery_proto::Failure;
@@ -35,6 +35,8 @@ pub(crate) struct Placement {
 
 struct State {
     dataset: Dataset,
+    /// Who holds each partition: the dataset's owners.
+    owners: BTreeMap<u32, Url>,
     /// Where blocks were made of the partitions, so that lost ones can be made again.
     blocks: Option<(Task, BlockSpec)>,
     recoveries: u32,
@@ -59,20 +61,21 @@ impl Placement {
         plan: &IngestPlan,
         dataset: &Dataset,
         tell: impl Fn(String) + Send + Sync + 'static,
-    ) -> Self {
+    ) -> Result<Self, Failure> {
         let numbers = dataset.partitions.iter().map(|partition| partition.number);
-        Self {
+        Ok(Self {
             members,
             plan: plan.clone(),
             leaves: numbers.zip(0..).collect(),
             state: Mutex::new(State {
                 dataset: dataset.clone(),
+                owners: owners(dataset)?,
                 blocks: None,
                 recoveries: 0,
                 rebalances: true,
             }),
             tell: Box::new(tell),
-        }
+        })
     }
 
     /// Counts a round.
@@ -100,7 +103,7 @@ impl Placement {
         let mut open = {
             let mut state = self.state.lock().await;
             self.rebalance(&mut state).await;
-            self.holdings(&state.dataset, None)?
+            self.holdings(&state, None)
         };
         let mut answers = Vec::new();
         loop {
@@ -186,8 +189,8 @@ impl Placement {
         }
     }
 
-    /// Until when those who have not answered are waited for: twice as long as the others took and the configured bound
-    /// on top. `None` as long as nobody could do it instead.
+    /// Until when those who have not answered are waited for: three times as long as the others took, and the configured
+    /// bound on top. `None` as long as nobody could do it instead.
     fn patience(&self, waiting: &BTreeMap<Url, Holding>, started: Instant) -> Option<Instant> {
         let others = self.members.active_now();
         let has_other = others.iter().any(|worker| !waiting.contains_key(&worker.url));
@@ -231,7 +234,7 @@ impl Placement {
                 workers.len()
             ));
             match self.rebuild(&mut state, &workers, &lost).await {
-                Ok(()) => return self.holdings(&state.dataset, Some(&lost)),
+                Ok(()) => return Ok(self.holdings(&state, Some(&lost))),
                 Err(failure) if is_recoverable(&failure) => {
                     let urls: Vec<Url> = workers.into_iter().map(|worker| worker.url).collect();
                     self.members.probe(&urls).await;
@@ -251,12 +254,8 @@ impl Placement {
     ) -> Result<(), Failure> {
         let engine = self.members.engine(workers);
         let urls: Vec<Url> = workers.iter().map(|worker| worker.url.clone()).collect();
-        self.members.hold(
-            self.holders(&state.dataset)?
-                .into_iter()
-                .chain(urls.iter().cloned())
-                .collect(),
-        );
+        let holders = state.owners.values().chain(&urls).cloned().collect();
+        self.members.hold(holders);
         let deadline = self.members.config().ingest_deadline;
         let rebuilt = async {
             let rebuilt = state
@@ -270,7 +269,8 @@ impl Placement {
             .counters()
             .partitions_rebuilt
             .inc_by(numbers.len() as u64);
-        self.members.hold(self.holders(&state.dataset)?);
+        state.owners = owners(&state.dataset)?;
+        self.members.hold(state.owners.values().cloned().collect());
         let Some((task, spec)) = &state.blocks else {
             return Ok(());
         };
@@ -283,12 +283,7 @@ impl Placement {
             };
             self.members.with(std::slice::from_ref(&url), built).await
         };
-        try_join_all(
-            self.holdings(&state.dataset, Some(numbers))?
-                .into_iter()
-                .map(build),
-        )
-        .await?;
+        try_join_all(self.holdings(state, Some(numbers)).into_iter().map(build)).await?;
         Ok(())
     }
 
@@ -299,79 +294,66 @@ impl Placement {
         }
         let active = self.members.active_now();
         let urls: BTreeSet<Url> = active.iter().map(|worker| worker.url.clone()).collect();
-        let Ok(mut owners) = self.owners(&state.dataset) else {
-            return;
-        };
         // What lost workers held is made again when it is asked for, which is told.
         let there = self.members.there();
-        owners.retain(|_, owner| there.contains(owner));
-        for step in rebalance::steps(&owners, &urls) {
-            let targets: Vec<WorkerInfo> = active
-                .iter()
-                .filter(|w| step.targets.contains(&w.url))
-                .cloned()
-                .collect();
-            match self.rebuild(state, &targets, &step.partitions).await {
-                Ok(()) => {
-                    let mut moved: BTreeMap<Url, Vec<u32>> = BTreeMap::new();
-                    for number in &step.partitions {
-                        if let Some(url) = owners.get(number) {
-                            moved.entry(url.clone()).or_default().push(*number);
-                        }
-                    }
-                    tracing::info!(
-                        dataset = self.members.dataset(),
-                        partitions = step.partitions.len(),
-                        reason = step.reason,
-                        "partitions moved"
-                    );
-                    self.members.release_partitions(moved.into_iter().collect()).await;
-                }
-                // Where they were they still are, or they will be found lost when they are asked for.
-                Err(failure) => {
-                    tracing::warn!(%failure, reason = step.reason, "partitions could not be moved");
-                    state.rebalances = is_recoverable(&failure);
-                }
+        let owners = state.owners.iter().filter(|(_, owner)| there.contains(owner));
+        let Some(step) = rebalance::step(owners, &urls) else {
+            return;
+        };
+        let mut moved: BTreeMap<Url, Vec<u32>> = BTreeMap::new();
+        for number in &step.partitions {
+            moved
+                .entry(state.owners[number].clone())
+                .or_default()
+                .push(*number);
+        }
+        let mut targets = active;
+        targets.retain(|worker| step.targets.contains(&worker.url));
+        match self.rebuild(state, &targets, &step.partitions).await {
+            Ok(()) => {
+                tracing::info!(
+                    dataset = self.members.dataset(),
+                    partitions = step.partitions.len(),
+                    reason = step.reason,
+                    "partitions moved"
+                );
+                self.members.release_partitions(moved.into_iter().collect()).await;
+            }
+            // Where they were they still are, or they will be found lost when they are asked for.
+            Err(failure) => {
+                tracing::warn!(%failure, reason = step.reason, "partitions could not be moved");
+                state.rebalances = is_recoverable(&failure);
             }
         }
-    }
-
-    fn owners(&self, dataset: &Dataset) -> Result<BTreeMap<u32, Url>, Failure> {
-        let owner = |partition: &rookery_data::PartitionInfo| {
-            let url = Url::parse(&partition.owner);
-            let url = url.map_err(|e| internal(format!("owner {}: {e}", partition.owner)))?;
-            Ok((partition.number, url))
-        };
-        dataset.partitions.iter().map(owner).collect()
-    }
-
-    fn holders(&self, dataset: &Dataset) -> Result<BTreeSet<Url>, Failure> {
-        Ok(self.owners(dataset)?.into_values().collect())
     }
 
     /// Who holds which partitions; of those in `only`, if that is given.
-    fn holdings(
-        &self,
-        dataset: &Dataset,
-        only: Option<&BTreeSet<u32>>,
-    ) -> Result<Vec<(Url, Holding)>, Failure> {
-        let mut by_owner: BTreeMap<Url, Vec<(u32, u32)>> = BTreeMap::new();
-        for (number, url) in self.owners(dataset)? {
-            if only.is_none_or(|only| only.contains(&number)) {
-                by_owner
-                    .entry(url)
-                    .or_default()
-                    .push((number, self.leaves[&number]));
+    fn holdings(&self, state: &State, only: Option<&BTreeSet<u32>>) -> Vec<(Url, Holding)> {
+        let mut by_owner: BTreeMap<&Url, Vec<(u32, u32)>> = BTreeMap::new();
+        for (number, url) in &state.owners {
+            if only.is_none_or(|only| only.contains(number)) {
+                let partitions = by_owner.entry(url).or_default();
+                partitions.push((*number, self.leaves[number]));
             }
         }
-        let holding = |(url, partitions)| {
+        let holding = |(url, partitions): (&Url, _)| {
             let holding = Holding {
-                dataset: dataset.id.clone(),
+                dataset: state.dataset.id.clone(),
                 leaf_count: self.leaves.len() as u32,
                 partitions,
             };
-            (url, holding)
+            (url.clone(), holding)
         };
-        Ok(by_owner.into_iter().map(holding).collect())
+        by_owner.into_iter().map(holding).collect()
     }
+}
+
+/// The owners of a dataset's partitions as URLs: a round asks for them, and need not read them from text each time.
+fn owners(dataset: &Dataset) -> Result<BTreeMap<u32, Url>, Failure> {
+    let owner = |partition: &PartitionInfo| {
+        let url = Url::parse(&partition.owner);
+        let url = url.map_err(|e| internal(format!("owner {}: {e}", partition.owner)))?;
+        Ok((partition.number, url))
+    };
+    dataset.partitions.iter().map(owner).collect()
 }

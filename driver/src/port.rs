@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
-use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
+use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
@@ -62,8 +62,7 @@ pub(crate) struct Observed {
 
 /// `GET /metrics`.
 pub(crate) async fn metrics(Extension(observed): Extension<Observed>, headers: HeaderMap) -> Response {
-    let given = headers.get(AUTHORIZATION).map(|value| value.as_bytes());
-    if observed.token.is_some_and(|token| !token.admits(given)) {
+    if !token::is_admitted(observed.token.as_ref(), &headers) {
         return (StatusCode::UNAUTHORIZED, token::refusal("driver").to_string()).into_response();
     }
     match metrics::text(&observed.workers, &observed.jobs) {
@@ -77,8 +76,7 @@ async fn divide(State(grpc): State<Grpc>, request: Request, next: Next) -> Respo
     if !content.is_some_and(|content| content.as_bytes().starts_with(b"application/grpc")) {
         return next.run(request).await;
     }
-    let given = request.headers().get(AUTHORIZATION).map(|value| value.as_bytes());
-    if grpc.token.is_some_and(|token| !token.admits(given)) {
+    if !token::is_admitted(grpc.token.as_ref(), request.headers()) {
         return Status::from(token::refusal("driver")).into_http::<axum::body::Body>();
     }
     let Ok(response) = grpc.services.oneshot(request).await;

@@ -12,14 +12,15 @@ pub(crate) struct Step {
     pub(crate) reason: &'static str,
 }
 
-/// The steps from `owners` to a placement on the active workers alone, in which nobody who joined stands idle.
+/// The step from `owners` to a placement on the active workers alone, in which nobody who joined stands idle; `None` if
+/// nothing has to move.
 ///
-/// A partition leaves its worker only if that is not active any more, or to give a worker without any its share, the
+/// A partition leaves its worker only if that is not active any more, or else to give a worker without any its share, the
 /// whole number of partitions below the mean. Who has more than the mean keeps it otherwise.
-pub(crate) fn steps(owners: &BTreeMap<u32, Url>, active: &BTreeSet<Url>) -> Vec<Step> {
-    if active.is_empty() {
-        return Vec::new();
-    }
+pub(crate) fn step<'a>(
+    owners: impl IntoIterator<Item = (&'a u32, &'a Url)>,
+    active: &BTreeSet<Url>,
+) -> Option<Step> {
     let mut held: BTreeMap<&Url, Vec<u32>> = active.iter().map(|url| (url, Vec::new())).collect();
     let mut homeless = BTreeSet::new();
     for (number, url) in owners {
@@ -35,36 +36,35 @@ pub(crate) fn steps(owners: &BTreeMap<u32, Url>, active: &BTreeSet<Url>) -> Vec<
         .filter(|(_, numbers)| numbers.is_empty())
         .map(|(url, _)| (*url).clone())
         .collect();
-    let mut steps = Vec::new();
-    if !homeless.is_empty() {
+    let (partitions, targets, reason) = if homeless.is_empty() {
+        (share(held, newcomers.len()), newcomers, "a worker joined")
+    } else if newcomers.is_empty() {
+        (homeless, active.clone(), LEAVING)
+    } else {
         // A worker without partitions is the natural place for them.
-        let targets = if newcomers.is_empty() {
-            active.clone()
-        } else {
-            newcomers
-        };
-        steps.push(Step {
-            partitions: homeless,
-            targets,
-            reason: "their worker is to go",
-        });
-        return steps;
-    }
-    let share = owners.len() / active.len();
-    let mut moved = BTreeSet::new();
-    for _ in 0..share * newcomers.len() {
+        (homeless, newcomers, LEAVING)
+    };
+    let is_needed = !partitions.is_empty() && !targets.is_empty();
+    is_needed.then_some(Step {
+        partitions,
+        targets,
+        reason,
+    })
+}
+
+const LEAVING: &str = "their worker is to go";
+
+/// What so many newcomers are given of what the others hold.
+fn share(mut held: BTreeMap<&Url, Vec<u32>>, newcomers: usize) -> BTreeSet<u32> {
+    let all: usize = held.values().map(Vec::len).sum();
+    let each = all.checked_div(held.len()).unwrap_or(0);
+    let mut given = BTreeSet::new();
+    for _ in 0..each * newcomers {
         // The last of the most loaded worker; of equals the first by URL.
         let most = held.values_mut().rev().max_by_key(|numbers| numbers.len());
-        moved.extend(most.and_then(Vec::pop));
+        given.extend(most.and_then(Vec::pop));
     }
-    if !moved.is_empty() {
-        steps.push(Step {
-            partitions: moved,
-            targets: newcomers,
-            reason: "a worker joined",
-        });
-    }
-    steps
+    given
 }
 
 #[cfg(test)]
@@ -87,28 +87,27 @@ mod tests {
 
     #[test]
     fn nothing_moves_while_nobody_comes_or_goes() {
-        assert_eq!(steps(&owners(&[1, 1, 1, 2]), &urls(&[1, 2])), []);
-        assert_eq!(steps(&owners(&[1, 2]), &urls(&[])), [], "where to?");
+        assert_eq!(step(&owners(&[1, 1, 1, 2]), &urls(&[1, 2])), None);
+        assert_eq!(step(&owners(&[1, 2]), &urls(&[])), None, "where to?");
     }
 
     #[test]
     fn a_newcomer_gets_its_share_of_the_most_loaded() {
-        let steps = steps(&owners(&[1, 2, 1, 2, 1, 2, 1]), &urls(&[1, 2, 3]));
-        assert_eq!(steps.len(), 1);
-        assert_eq!(steps[0].targets, urls(&[3]));
-        assert_eq!(steps[0].partitions, BTreeSet::from([4, 6]));
+        let step = step(&owners(&[1, 2, 1, 2, 1, 2, 1]), &urls(&[1, 2, 3])).unwrap();
+        assert_eq!(step.targets, urls(&[3]));
+        assert_eq!(step.partitions, BTreeSet::from([4, 6]));
     }
 
     #[test]
     fn too_few_partitions_stay_where_they_are() {
-        assert_eq!(steps(&owners(&[1, 1]), &urls(&[1, 2, 3])), []);
+        assert_eq!(step(&owners(&[1, 1]), &urls(&[1, 2, 3])), None);
     }
 
     #[test]
     fn what_a_worker_that_goes_holds_is_moved_and_nothing_else() {
-        let steps = steps(&owners(&[1, 2, 1, 2]), &urls(&[2, 3]));
-        assert_eq!(steps[0].partitions, BTreeSet::from([0, 2]));
-        assert_eq!(steps[0].targets, urls(&[3]));
+        let step = step(&owners(&[1, 2, 1, 2]), &urls(&[2, 3])).unwrap();
+        assert_eq!(step.partitions, BTreeSet::from([0, 2]));
+        assert_eq!(step.targets, urls(&[3]));
     }
 
     proptest! {
@@ -117,7 +116,7 @@ mod tests {
             let (owners, active) = (owners(&of), urls(&active.into_iter().collect::<Vec<_>>()));
             let homeless = owners.values().filter(|url| !active.contains(url)).count();
             let idle = active.iter().filter(|url| !owners.values().any(|owner| owner == *url)).count();
-            for step in steps(&owners, &active) {
+            if let Some(step) = step(&owners, &active) {
                 prop_assert!(!step.targets.is_empty() && step.targets.is_subset(&active));
                 let share = owners.len() / active.len();
                 prop_assert!(step.partitions.len() <= homeless.max(share * idle));

@@ -149,7 +149,7 @@ impl Job {
         let (id, events) = (self.id.clone(), Arc::clone(&self.events));
         let placement = Placement::new(Arc::clone(members), plan, &dataset, move |lost| {
             telling::warn(&events, &id, lost);
-        });
+        })?;
         self.report(&dataset);
 
         self.phase(

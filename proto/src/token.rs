@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use tonic::codegen::http::HeaderMap;
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::service::Interceptor;
 use tonic::{Request, Status};
@@ -59,6 +60,12 @@ impl fmt::Debug for Token {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Token(…)")
     }
+}
+
+/// Whether a request with these headers is let in by a server that asks for `token`, or for none.
+pub fn is_admitted(token: Option<&Token>, headers: &HeaderMap) -> bool {
+    let given = headers.get("authorization").map(|value| value.as_bytes());
+    token.is_none_or(|token| token.admits(given))
 }
 
 /// Sends a token with every call of a client, if there is one to send.

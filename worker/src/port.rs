@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
-use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
+use axum::http::header::CONTENT_TYPE;
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
@@ -49,8 +49,7 @@ pub(crate) async fn serve(
 
 /// Lets those in who know the token, and refuses others in the form of their protocol.
 async fn admit(State(token): State<Option<Token>>, request: Request, next: Next) -> Response {
-    let given = request.headers().get(AUTHORIZATION).map(|value| value.as_bytes());
-    if token.is_none_or(|token| token.admits(given)) {
+    if token::is_admitted(token.as_ref(), request.headers()) {
         return next.run(request).await;
     }
     let refusal = token::refusal("worker");

@@ -1,7 +1,7 @@
 //! [`Pool`]: one writer and a few readers of one database.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::fault::Sql;
 use super::readers::Readers;
@@ -61,7 +61,7 @@ impl Pool {
     ) -> Result<T> {
         match self {
             Pool::Inline(session) => {
-                let session = session.lock().unwrap_or_else(PoisonError::into_inner);
+                let session = locked(session);
                 work(&**session).map_err(|fault| fault.into_error(action))
             }
             Pool::Threads { readers, .. } => readers.run(action, work).await,
@@ -77,12 +77,16 @@ impl Pool {
     ) -> Result<T> {
         match self {
             Pool::Inline(session) => {
-                let session = session.lock().unwrap_or_else(PoisonError::into_inner);
+                let session = locked(session);
                 in_transaction(&**session, work).map_err(|fault| fault.into_error(action))
             }
             Pool::Threads { writer, .. } => writer.run(action, work).await,
         }
     }
+}
+
+fn locked(session: &Mutex<Box<dyn Session>>) -> MutexGuard<'_, Box<dyn Session>> {
+    session.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// All of the work or, if it fails, nothing.
