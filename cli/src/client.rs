@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rookery_proto::v1::job_event::Event;
 use rookery_proto::v1::job_service_client::JobServiceClient;
-use rookery_proto::v1::{self, GetClusterRequest, SubmitJobRequest, WatchJobRequest, WorkerState};
+use rookery_proto::v1::{self, GetClusterRequest, SubmitJobRequest, WatchJobRequest};
 use rookery_proto::{ErrorClass, Failure, MAX_MESSAGE_BYTES, SendToken, Token};
 use tokio::time::Instant;
 use tonic::service::interceptor::InterceptedService;
@@ -13,7 +13,7 @@ use tonic::{Code, Status, Streaming};
 use url::Url;
 
 use crate::args::Places;
-use crate::cluster_rows::{self, JobRow, WorkerRow};
+use crate::cluster_rows::{self, ACTIVE, ClusterRow, JobRow};
 use crate::diagnostic::config;
 use crate::job_event::{
     Cleaning, DropReason, Iteration, JobEnd, JobEvent, JobStatus, RunStarted, RunSummary, Split, What,
@@ -104,11 +104,11 @@ impl DriverClient {
         answer.map(|_| ()).map_err(|status| self.failure(status))
     }
 
-    /// The driver's version, and since when it runs, in milliseconds since the Unix epoch.
-    pub(crate) async fn driver(&mut self) -> Result<(String, i64), Failure> {
+    /// The cluster as the driver sees it now.
+    pub(crate) async fn cluster(&mut self) -> Result<ClusterRow, Failure> {
         let answer = within_call_timeout(self.jobs.get_cluster(GetClusterRequest {})).await;
-        let cluster = answer.map_err(|status| self.failure(status))?.into_inner();
-        Ok((cluster.driver_version, cluster.started_ms))
+        let cluster = answer.map_err(|status| self.failure(status))?;
+        Ok(cluster_rows::cluster(cluster.into_inner()))
     }
 
     /// Where it is.
@@ -126,13 +126,6 @@ impl DriverClient {
         answer
             .map(|response| response.into_inner().job_id)
             .map_err(|status| self.failure(status))
-    }
-
-    /// The workers that the driver knows.
-    pub(crate) async fn workers(&mut self) -> Result<Vec<WorkerRow>, Failure> {
-        let answer = within_call_timeout(self.jobs.get_cluster(GetClusterRequest {})).await;
-        let cluster = answer.map_err(|status| self.failure(status))?.into_inner();
-        Ok(cluster.workers.into_iter().map(cluster_rows::worker).collect())
     }
 
     /// Asks a worker to go: with `force` at once, else when no job needs it any more.
@@ -164,13 +157,8 @@ impl DriverClient {
 
     /// How many workers are active.
     pub(crate) async fn active_workers(&mut self) -> Result<usize, Failure> {
-        let answer = within_call_timeout(self.jobs.get_cluster(GetClusterRequest {})).await;
-        let cluster = answer.map_err(|status| self.failure(status))?.into_inner();
-        Ok(cluster
-            .workers
-            .iter()
-            .filter(|worker| worker.state() == WorkerState::Active)
-            .count())
+        let workers = self.cluster().await?.workers;
+        Ok(workers.iter().filter(|worker| worker.state == ACTIVE).count())
     }
 
     /// Follows a job from its beginning.

@@ -19,6 +19,18 @@ pub(crate) struct JobRow {
     pub(crate) error: Option<String>,
 }
 
+/// The state of a worker that can be given work.
+pub(crate) const ACTIVE: &str = "active";
+
+/// A driver and its workers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ClusterRow {
+    pub(crate) driver_version: String,
+    /// Since when the driver runs, in milliseconds since the Unix epoch.
+    pub(crate) started_ms: i64,
+    pub(crate) workers: Vec<WorkerRow>,
+}
+
 /// A worker of a driver.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct WorkerRow {
@@ -53,10 +65,18 @@ pub(crate) fn job(job: v1::Job) -> JobRow {
     }
 }
 
-pub(crate) fn worker(worker: v1::Worker) -> WorkerRow {
+pub(crate) fn cluster(cluster: v1::GetClusterResponse) -> ClusterRow {
+    ClusterRow {
+        driver_version: cluster.driver_version,
+        started_ms: cluster.started_ms,
+        workers: cluster.workers.into_iter().map(worker).collect(),
+    }
+}
+
+fn worker(worker: v1::Worker) -> WorkerRow {
     let state = match worker.state() {
         v1::WorkerState::Joining => "joining",
-        v1::WorkerState::Active => "active",
+        v1::WorkerState::Active => ACTIVE,
         v1::WorkerState::Draining => "draining",
         v1::WorkerState::Lost => "lost",
         v1::WorkerState::Left => "left",

@@ -6,6 +6,7 @@ use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use rookery_proto::{ErrorClass, Failure};
+use rookery_tracking::{Environment as _, SystemEnvironment};
 use url::Url;
 
 use crate::diagnostic::{config, internal};
@@ -144,7 +145,7 @@ impl StateDir {
 
     /// Remembers why the driver at `url` has stopped.
     pub(crate) fn note_end(&self, url: &Url, reason: &str) {
-        let when = times::local(times::now_ms());
+        let when = times::local(SystemEnvironment.now_ms());
         let line = format!("{} stopped on {when}: {reason}\n", listen::display(url));
         if let Err(error) = fs::write(self.last_end_file(), line) {
             tracing::warn!(%error, "why the driver stopped could not be noted");

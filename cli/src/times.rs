@@ -21,11 +21,6 @@ pub(crate) fn local(ms: i64) -> String {
     }
 }
 
-/// The time now, in milliseconds since the Unix epoch.
-pub(crate) fn now_ms() -> i64 {
-    Local::now().timestamp_millis()
-}
-
 /// How long something took, `-` while it goes on.
 pub(crate) fn duration(start_ms: i64, end_ms: Option<i64>) -> String {
     match end_ms {

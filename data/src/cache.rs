@@ -91,10 +91,7 @@ impl PartitionCache {
     /// attempt found other rows: the files have changed.
     pub(crate) fn insert(&self, dataset: &str, number: u32, partition: CachedPartition) -> Result<()> {
         let key = (dataset.to_string(), number);
-        let mut partitions = self
-            .partitions
-            .write()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut partitions = self.write();
         match partitions.get(&key) {
             None => {
                 partitions.insert(key, Arc::new(partition));
@@ -137,24 +134,25 @@ impl PartitionCache {
 
     /// Drops a dataset; returns how many partitions went.
     pub fn release(&self, dataset: &str) -> usize {
-        let mut partitions = self
-            .partitions
-            .write()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
-        let before = partitions.len();
-        partitions.retain(|(name, _), _| name != dataset);
-        before - partitions.len()
+        self.release_if(|name, _| name == dataset)
     }
 
     /// Drops some partitions of a dataset; returns how many went.
     pub fn release_partitions(&self, dataset: &str, numbers: &BTreeSet<u32>) -> usize {
-        let mut partitions = self
-            .partitions
-            .write()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        self.release_if(|name, number| name == dataset && numbers.contains(&number))
+    }
+
+    fn release_if(&self, is_meant: impl Fn(&str, u32) -> bool) -> usize {
+        let mut partitions = self.write();
         let before = partitions.len();
-        partitions.retain(|(name, number), _| name != dataset || !numbers.contains(number));
+        partitions.retain(|(name, number), _| !is_meant(name, *number));
         before - partitions.len()
+    }
+
+    fn write(&self) -> std::sync::RwLockWriteGuard<'_, BTreeMap<(String, u32), Arc<CachedPartition>>> {
+        self.partitions
+            .write()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
     fn read(&self) -> std::sync::RwLockReadGuard<'_, BTreeMap<(String, u32), Arc<CachedPartition>>> {

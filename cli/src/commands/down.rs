@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 use crate::args::{JsonFlag, Places};
 use crate::client::DriverClient;
+use crate::cluster_rows::{ACTIVE, ClusterRow};
 use crate::output::Output;
 use crate::{table, times};
 
@@ -49,7 +50,7 @@ pub(crate) async fn down(_args: DownArgs, places: &Places, output: &Output) -> R
     client.stop().await?;
     let deadline = Instant::now() + STOP_WAIT;
     // It answers until its jobs have ended.
-    while client.driver().await.is_ok() {
+    while client.cluster().await.is_ok() {
         if Instant::now() > deadline {
             let seconds = STOP_WAIT.as_secs();
             return Err(Failure::new(
@@ -66,16 +67,20 @@ pub(crate) async fn down(_args: DownArgs, places: &Places, output: &Output) -> R
 
 pub(crate) async fn status(_args: StatusArgs, places: &Places, output: &Output) -> Result<(), Failure> {
     let mut client = DriverClient::of(places)?;
-    let (version, started_ms) = client.driver().await?;
-    let (workers, jobs) = (client.workers().await?, client.jobs().await?);
+    let ClusterRow {
+        driver_version,
+        started_ms,
+        workers,
+    } = client.cluster().await?;
+    let jobs = client.jobs().await?;
     let status = Status {
         driver: client.url().to_string(),
-        version,
+        version: driver_version,
         started_ms,
         workers: counted(workers.iter().map(|worker| worker.state)),
         threads: workers
             .iter()
-            .filter(|worker| worker.state == "active")
+            .filter(|worker| worker.state == ACTIVE)
             .map(|worker| worker.threads)
             .sum(),
         jobs: counted(jobs.iter().map(|job| job.state)),

@@ -54,7 +54,7 @@ impl WorkersArgs {
 pub(crate) async fn workers(args: WorkersArgs, places: &Places, output: &Output) -> Result<(), Failure> {
     let mut client = DriverClient::of(places)?;
     match args.command {
-        WorkersCommand::List(_) => list(&client.workers().await?, output),
+        WorkersCommand::List(_) => list(&client.cluster().await?.workers, output),
         WorkersCommand::Drain(args) => dismiss(&mut client, &args.ids, false).await?,
         WorkersCommand::Remove(args) => dismiss(&mut client, &args.ids, true).await?,
     }
