@@ -103,7 +103,8 @@ impl Materialization {
     }
 }
 
-/// Carries out a plan within `deadline`; returns the owner and the report of each partition that it made.
+/// Carries out a plan within `deadline`; returns the owner and the report of each partition that it made, ascending by
+/// number.
 pub(crate) async fn run_bounded(
     engine: &Engine,
     plan: &IngestPlan,
@@ -117,7 +118,7 @@ pub(crate) async fn run_bounded(
                 .hint("start a worker, or wait for one to join"),
         );
     }
-    let reports = match tokio::time::timeout(deadline, run(engine, plan, id, attempt)).await {
+    let mut reports = match tokio::time::timeout(deadline, run(engine, plan, id, attempt)).await {
         Ok(Ok(reports)) => reports,
         Ok(Err(error)) => return Err(locate(error, plan, deadline).await),
         Err(_) => {
@@ -127,6 +128,8 @@ pub(crate) async fn run_bounded(
             ));
         }
     };
+    // They come as chance has it; what is said of them must not depend on that.
+    reports.sort_by(|(one, a), (other, b)| (a.partition, one).cmp(&(b.partition, other)));
     match reports.iter().find(|(owner, _)| !engine.has_worker(owner)) {
         Some((owner, report)) => Err(DataError::internal(format!(
             "partition {} was cached by {owner}, which is no worker of this plan",
