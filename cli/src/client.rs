@@ -255,7 +255,7 @@ impl JobWatch {
                 format!("the driver does not know {} any more", self.job_id),
             )
             .at(listen::display(&self.client.url))
-            .hint("it was restarted; `rookery runs list` shows what was recorded"));
+            .hint("its journal is gone, or too long ago; `rookery runs list` shows what was recorded"));
         }
         let since = *self.broken_since.get_or_insert_with(Instant::now);
         if since.elapsed() > RECONNECT_FOR {
@@ -337,6 +337,9 @@ fn decode(event: v1::JobEvent) -> JobEvent {
         Some(Event::RunFinished(run)) => What::RunFinished(decode_run(run)),
         Some(Event::Warning(warning)) => What::Warning {
             message: warning.message,
+        },
+        Some(Event::Resumed(resumed)) => What::Resumed {
+            rounds: resumed.rounds,
         },
         Some(Event::Finished(finished)) => What::Finished(decode_end(finished)),
         None => What::Unknown,

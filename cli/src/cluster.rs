@@ -71,17 +71,18 @@ pub(crate) struct LocalCluster {
 
 impl LocalCluster {
     /// Starts driver and workers, and waits until all workers have registered. The driver stops when `shutdown` is
-    /// cancelled; the workers when [`stop`](Self::stop) is called, or when this process ends.
+    /// cancelled (see [`LocalDriver::start`] for `lasts`); the workers when [`stop`](Self::stop) is called, or when this process ends.
     pub(crate) async fn start(
         args: &ClusterArgs,
         address: &str,
         access: Access,
+        lasts: bool,
         state: &StateDir,
         shutdown: &CancellationToken,
     ) -> Result<Self, Failure> {
         state.create()?;
         let plan = args.worker_plan();
-        let mut driver = LocalDriver::start(address, state, &args.bounds, access, shutdown).await?;
+        let mut driver = LocalDriver::start(address, state, &args.bounds, access, lasts, shutdown).await?;
         let mut workers = WorkerProcesses::start(&plan, driver.url(), driver.token(), &state.logs())?;
         let mut client = DriverClient::new(driver.url().clone(), driver.token())?;
         let ready = tokio::select! {

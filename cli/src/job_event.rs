@@ -35,6 +35,11 @@ pub(crate) enum What {
     Warning {
         message: String,
     },
+    /// The driver was started anew and goes on with the job.
+    Resumed {
+        /// Rounds of the training under way that need not be done again.
+        rounds: u64,
+    },
     /// The end; written as a [`JobOutcome`], with the runs.
     #[serde(skip)]
     Finished(JobEnd),

@@ -134,12 +134,14 @@ pub(crate) struct LocalDriver {
 }
 
 impl LocalDriver {
-    /// Opens the port and the records, and starts serving. It stops when `shutdown` is cancelled.
+    /// Opens the port and the records, and starts serving. It stops when `shutdown` is cancelled. One that `lasts` keeps a
+    /// journal, so that its jobs go on should it be killed and started again; otherwise they end with it.
     pub(crate) async fn start(
         address: &str,
         state: &StateDir,
         bounds: &DriverBounds,
         access: Access,
+        lasts: bool,
         shutdown: &CancellationToken,
     ) -> Result<Self, Failure> {
         let listener = listen::bind(address).await?;
@@ -150,6 +152,7 @@ impl LocalDriver {
             false => Some(token::of_driver(state)?),
         };
         let mut driver_config = bounds.apply(DriverConfig::new(url.clone()));
+        driver_config.journal = lasts.then(|| state.journal());
         driver_config.token = token.as_ref().map(|known| known.token.clone());
         let spool = Spool::new(state);
         driver_config.tracking_uri = tracking_uri()?;

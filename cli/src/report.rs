@@ -128,6 +128,12 @@ fn lines(what: &What) -> Vec<String> {
         }
         What::RunFinished(run) => run_finished_lines(run),
         What::Warning { message } => vec![format!("warning: {message}")],
+        What::Resumed { rounds: 0 } => vec!["the driver was started anew, the job goes on".to_string()],
+        What::Resumed { rounds } => {
+            vec![format!(
+                "the driver was started anew, the job goes on after {rounds} rounds"
+            )]
+        }
         What::Finished(_) | What::Unknown => Vec::new(),
     }
 }

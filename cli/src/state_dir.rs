@@ -109,6 +109,11 @@ impl StateDir {
         self.path.join("spool")
     }
 
+    /// What a driver needs to go on where it was killed.
+    pub(crate) fn journal(&self) -> PathBuf {
+        self.path.join("journal.db")
+    }
+
     /// The folder of the workers' logs.
     pub(crate) fn logs(&self) -> PathBuf {
         self.path.join("logs")

@@ -63,7 +63,7 @@ impl Dataset {
         id: &str,
         deadline: Duration,
     ) -> Result<Self> {
-        let mut materialization = Materialization::new(plan, id);
+        let mut materialization = Materialization::new(plan, id, 0);
         let dataset = match materialization.attempt(engine, deadline).await {
             Ok(()) => materialization.finish(),
             Err(error) => Err(error),

@@ -28,13 +28,14 @@ pub struct Materialization {
 }
 
 impl Materialization {
-    /// Nothing is there yet; `id` is unique for each materialisation.
-    pub fn new(plan: &IngestPlan, id: &str) -> Self {
+    /// Nothing is known to be there yet; `id` is unique for each materialisation. Whoever goes on with one that another
+    /// process began counts its attempts from a `first_attempt` that the other did not come to.
+    pub fn new(plan: &IngestPlan, id: &str, first_attempt: u32) -> Self {
         Self {
             id: id.to_string(),
             plan: plan.clone(),
             reports: BTreeMap::new(),
-            attempts: 0,
+            attempts: first_attempt,
         }
     }
 

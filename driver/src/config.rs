@@ -1,5 +1,6 @@
 //! What a driver is told at its start.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,6 +30,8 @@ pub struct DriverConfig {
     pub tracking_uri: Option<Url>,
     /// How the records of other servers are reached; `None` if they can't be.
     pub remote: Option<Arc<dyn RemoteRecords>>,
+    /// Where jobs are noted so that a driver that was killed can go on with them; `None` if they end with it.
+    pub journal: Option<PathBuf>,
     /// How often workers send heartbeats.
     pub heartbeat_interval: Duration,
     /// After how long without one a worker is lost.
@@ -66,6 +69,7 @@ impl DriverConfig {
             token: None,
             tracking_uri: None,
             remote: None,
+            journal: None,
             heartbeat_interval: Duration::from_secs(1),
             heartbeat_timeout: Duration::from_secs(10),
             ingest_deadline: Duration::from_secs(3600),

@@ -1,5 +1,5 @@
 //! [`Jobs`]: submitted jobs, one task for each, which wait for their turn. A job always ends, and its last event says
-//! how.
+//! how. What a driver with a journal was killed over, the next one resumes.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use rookery_data::engine::{Channels, Patience};
 use rookery_proto::v1::job_event::Event;
-use rookery_proto::v1::{self, JobFinished, JobStatus, Phase};
+use rookery_proto::v1::{self, JobFinished, JobStatus, Phase, SubmitJobRequest};
 use rookery_proto::{ErrorClass, Failure, Token};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
@@ -17,12 +17,16 @@ use tracing::Instrument as _;
 use crate::config::DriverConfig;
 use crate::events::{EventLog, now_ms};
 use crate::job_file;
+use crate::job_spec::ValidJobSpec;
+use crate::journal::Journal;
 use crate::records::Records;
+use crate::resumption::Resumption;
 use crate::stop::Stop;
 use crate::training::Job;
 use crate::workers::Workers;
 
 mod known;
+mod resume;
 
 use known::{Entry, Known};
 
@@ -100,6 +104,7 @@ pub struct Jobs {
     channels: Channels,
     /// Name of this driver process, for the runs' records.
     owner: String,
+    journal: Option<Journal>,
     known: Arc<Mutex<Known>>,
     tasks: TaskTracker,
     stop: CancellationToken,
@@ -107,11 +112,12 @@ pub struct Jobs {
 
 impl Jobs {
     /// No jobs yet; `owner` is the name of this driver process.
-    pub fn new(
+    pub(crate) fn new(
         config: DriverConfig,
         records: Records,
         workers: Arc<Workers>,
         owner: String,
+        journal: Option<Journal>,
         stop: CancellationToken,
     ) -> Self {
         let authorization = config.token.as_ref().map(Token::authorization);
@@ -122,79 +128,124 @@ impl Jobs {
             workers,
             channels: Channels::new(Patience::default(), authorization.as_deref()),
             owner,
+            journal,
             known: Arc::new(Mutex::new(known)),
             tasks: TaskTracker::new(),
             stop,
         }
     }
 
-    /// Checks a job and puts it into the queue; returns its id.
+    /// Checks a job and puts it into the queue; returns its id. What was answered survives the driver.
     ///
     /// # Errors
     /// Class config for a bad job file, and for a key that another job was submitted with; class unreachable when there
-    /// is no worker.
-    pub fn submit(&self, submission: Submission) -> Result<String, Failure> {
+    /// is no worker; class internal when the journal can't be written.
+    pub async fn submit(&self, submission: Submission) -> Result<String, Failure> {
+        let (id, is_new) = self.take(submission)?;
+        let Some(journal) = &self.journal else {
+            return Ok(id);
+        };
+        match journal.sync().await {
+            Ok(()) => Ok(id),
+            Err(failure) => {
+                if is_new && let Some(entry) = lock(&self.known).find(&id) {
+                    entry.stop.because(format!("it was not taken: {failure}"));
+                }
+                Err(failure)
+            }
+        }
+    }
+
+    /// The id of the job that was submitted, and whether it is new.
+    fn take(&self, submission: Submission) -> Result<(String, bool), Failure> {
         let spec = job_file::parse(&submission.toml, &submission.file_name)?;
         let mut known = lock(&self.known);
         if let Some(id) = known.same(&submission)? {
-            return Ok(id);
+            return Ok((id, false));
         }
         self.workers.active()?;
         let id = format!("job-{}", &uuid::Uuid::new_v4().simple().to_string()[..12]);
-        let events = Arc::new(EventLog::new(&id));
-        let stop = Stop::with(&self.stop);
-        known.jobs.push(Entry {
-            info: JobInfo {
-                id: id.clone(),
-                name: spec.name.clone(),
-                user: submission.user.clone(),
-                priority: submission.priority,
-                state: JobState::Queued,
-                submitted_ms: now_ms(),
-                started_ms: None,
-                finished_ms: None,
-                failure: None,
-            },
-            events: Arc::clone(&events),
-            stop: stop.clone(),
-            submission: submission.clone(),
-        });
-        let (turn, my_turn) = oneshot::channel();
-        known.turns.insert(id.clone(), turn);
-        known.queue.submit(&id, submission.priority);
-        known.start_next();
+        let submitted_ms = now_ms();
+        if let Some(journal) = &self.journal {
+            journal.job(&id, submitted_ms, SubmitJobRequest::from(&submission));
+        }
+        let events = Arc::new(EventLog::new(&id, Vec::new(), self.journal.clone()));
+        let info = JobInfo {
+            id: id.clone(),
+            name: spec.name.clone(),
+            user: submission.user.clone(),
+            priority: submission.priority,
+            state: JobState::Queued,
+            submitted_ms,
+            started_ms: None,
+            finished_ms: None,
+            failure: None,
+        };
+        let priority = submission.priority;
+        let job = self.job(&id, spec, &submission, &events, None);
+        self.enqueue(&mut known, info, submission, job, priority);
         if let Some(ahead) = known.queue.ahead_of(&id) {
             events.push(Event::PhaseStarted(v1::PhaseStarted {
                 phase: Phase::Queue.into(),
                 detail: format!("{ahead} waiting jobs come first"),
             }));
         }
-        drop(known);
-        let job = Job {
-            id: id.clone(),
+        Ok((id, true))
+    }
+
+    fn job(
+        &self,
+        id: &str,
+        spec: ValidJobSpec,
+        submission: &Submission,
+        events: &Arc<EventLog>,
+        resumption: Option<Resumption>,
+    ) -> Job {
+        Job {
+            id: id.to_string(),
             spec,
-            toml: submission.toml,
-            base_dir: submission.base_dir,
-            user: submission.user,
+            toml: submission.toml.clone(),
+            base_dir: submission.base_dir.clone(),
+            user: submission.user.clone(),
             owner: self.owner.clone(),
             config: self.config.clone(),
             records: self.records.clone(),
             destination: OnceLock::new(),
             workers: Arc::clone(&self.workers),
             channels: self.channels.clone(),
-            events,
+            events: Arc::clone(events),
+            checkpoints: self.journal.as_ref().map(|journal| journal.checkpoints(id)),
+            resumption,
+        }
+    }
+
+    /// Lets a job wait for its turn, and starts those whose turn has come.
+    fn enqueue(&self, known: &mut Known, info: JobInfo, submission: Submission, job: Job, priority: i32) {
+        let stop = Stop::with(&self.stop);
+        let (turn, my_turn) = oneshot::channel();
+        let (id, file_name) = (info.id.clone(), submission.file_name.clone());
+        known.turns.insert(id.clone(), turn);
+        known.queue.submit(&id, priority);
+        known.jobs.push(Entry {
+            info,
+            events: Arc::clone(&job.events),
+            stop: stop.clone(),
+            submission,
+        });
+        known.start_next();
+        let ending = Ending {
+            known: Arc::clone(&self.known),
+            journal: self.journal.clone(),
+            file_name,
         };
-        let known = Arc::clone(&self.known);
-        self.tasks
-            .spawn(finish(job, submission.file_name, stop, my_turn, known));
-        Ok(id)
+        self.tasks.spawn(ending.finish(job, stop, my_turn));
     }
 
     /// Submits a job that failed once more, in the name of `user`; returns the new job's id.
     ///
     /// # Errors
     /// Class config: there is no such job, it has not ended, or it failed for a reason that another try meets again.
-    pub fn retry(&self, job_id: &str, user: &str) -> Result<String, Failure> {
+    pub async fn retry(&self, job_id: &str, user: &str) -> Result<String, Failure> {
         let refused = |why: String| {
             Err(Failure::new(
                 ErrorClass::Config,
@@ -222,6 +273,7 @@ impl Jobs {
             idempotency_key: None,
             ..submission
         })
+        .await
     }
 
     /// The jobs, in the order of their submission.
@@ -266,6 +318,11 @@ impl Jobs {
     pub async fn drain(&self) {
         self.tasks.close();
         self.tasks.wait().await;
+        if let Some(journal) = &self.journal
+            && let Err(failure) = journal.sync().await
+        {
+            tracing::error!(%failure, "how the jobs ended may be forgotten");
+        }
     }
 }
 
@@ -273,51 +330,72 @@ fn lock(known: &Mutex<Known>) -> MutexGuard<'_, Known> {
     known.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Waits for the job's turn, carries it out, and writes its last event whatever happens, a panic included.
-async fn finish(
-    job: Job,
-    file_name: String,
-    stop: Stop,
-    my_turn: oneshot::Receiver<()>,
+/// What sees to it that a job ends.
+struct Ending {
     known: Arc<Mutex<Known>>,
-) {
-    let (events, toml, id) = (Arc::clone(&job.events), job.toml.clone(), job.id.clone());
-    let job = Arc::new(job);
-    let span = tracing::info_span!("job", job_id = %id);
-    let task = tokio::spawn({
-        let job = Arc::clone(&job);
-        async move {
-            let turn = async {
-                my_turn
-                    .await
-                    .map_err(|_| Failure::new(ErrorClass::Internal, "the queue is gone"))
-            };
-            stop.unless(turn).await?;
-            job.run(&stop).instrument(span).await
+    journal: Option<Journal>,
+    /// What messages call the job file.
+    file_name: String,
+}
+
+impl Ending {
+    /// Waits for the job's turn, carries it out, and writes its last event whatever happens, a panic included.
+    async fn finish(self, job: Job, stop: Stop, my_turn: oneshot::Receiver<()>) {
+        let job = Arc::new(job);
+        let span = tracing::info_span!("job", job_id = %job.id);
+        let task = tokio::spawn({
+            let (job, journal) = (Arc::clone(&job), self.journal.clone());
+            async move {
+                let turn = async {
+                    my_turn
+                        .await
+                        .map_err(|_| Failure::new(ErrorClass::Internal, "the queue is gone"))?;
+                    // It leaves traces, which must be found by whoever goes on with it.
+                    match &journal {
+                        Some(journal) => journal.sync().await,
+                        None => Ok(()),
+                    }
+                };
+                stop.unless(turn).await?;
+                job.run(&stop).instrument(span).await
+            }
+        });
+        let result = match task.await {
+            Ok(result) => result,
+            Err(e) => {
+                let failure = Failure::new(ErrorClass::Internal, format!("the job's task ended early: {e}"));
+                job.close_left_open(&failure).await;
+                Err(failure)
+            }
+        };
+        if let (Err(failure), Some(_)) = (&result, &job.resumption) {
+            // It may have failed before it took its runs over from the driver before.
+            job.close_left_open(failure).await;
         }
-    });
-    let result = match task.await {
-        Ok(result) => result,
-        Err(e) => {
-            let failure = Failure::new(ErrorClass::Internal, format!("the job's task ended early: {e}"));
-            job.close_left_open(&failure).await;
-            Err(failure)
-        }
-    };
-    let failure = result
-        .err()
-        .map(|failure| job_file::locate(failure, &toml, &file_name));
-    let (state, status) = match failure.as_ref().map(|failure| failure.class) {
-        None => (JobState::Succeeded, JobStatus::Succeeded),
-        Some(ErrorClass::Cancelled) => (JobState::Cancelled, JobStatus::Cancelled),
-        Some(_) => (JobState::Failed, JobStatus::Failed),
-    };
-    if let Some(failure) = &failure {
-        tracing::warn!(job_id = %id, %failure, "job failed");
+        let failure = result
+            .err()
+            .map(|failure| job_file::locate(failure, &job.toml, &self.file_name));
+        self.say(&job, failure);
     }
-    lock(&known).end(&id, state, failure.clone());
-    events.push(Event::Finished(JobFinished {
-        status: status.into(),
-        error: failure.as_ref().map(Into::into),
-    }));
+
+    fn say(&self, job: &Job, failure: Option<Failure>) {
+        let (state, status) = match failure.as_ref().map(|failure| failure.class) {
+            None => (JobState::Succeeded, JobStatus::Succeeded),
+            Some(ErrorClass::Cancelled) => (JobState::Cancelled, JobStatus::Cancelled),
+            Some(_) => (JobState::Failed, JobStatus::Failed),
+        };
+        if let Some(failure) = &failure {
+            tracing::warn!(job_id = %job.id, %failure, "job failed");
+        }
+        // It may have ended before it came to let go of what a former driver had made for it.
+        job.workers.let_go(&job.dataset());
+        let forgotten = lock(&self.known).end(&job.id, state, failure.clone());
+        job.events.push(Event::Finished(JobFinished {
+            status: status.into(),
+            error: failure.as_ref().map(Into::into),
+        }));
+        if let (Some(forgotten), Some(journal)) = (forgotten, &self.journal) {
+            journal.forget(&forgotten);
+        }
+    }
 }

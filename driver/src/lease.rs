@@ -43,7 +43,15 @@ pub(crate) async fn keep(store: Arc<dyn TrackingStore>, owner: String, config: D
     }
 }
 
-async fn renew(store: &dyn TrackingStore, owner: &str, config: &DriverConfig) -> Result<(), Failure> {
+/// Says that `owner` lives.
+///
+/// # Errors
+/// The records can't be written to.
+pub(crate) async fn renew(
+    store: &dyn TrackingStore,
+    owner: &str,
+    config: &DriverConfig,
+) -> Result<(), Failure> {
     let until = now_ms().saturating_add(config.lease.as_millis() as i64);
     let renewed = store.renew_lease(owner, until).await;
     renewed.map_err(|e| of_tracking(&e))

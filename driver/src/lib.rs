@@ -16,6 +16,7 @@ mod idle;
 pub mod job_file;
 pub mod job_spec;
 mod jobs;
+mod journal;
 mod lease;
 mod materialize;
 mod members;
@@ -27,6 +28,7 @@ mod queue;
 mod rebalance;
 mod recording;
 mod records;
+mod resumption;
 mod rounds;
 mod server;
 mod stop;
@@ -48,6 +50,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 
+use journal::Journal;
 use server::{JobServer, MembershipServer};
 use stop::Stop;
 
@@ -56,7 +59,9 @@ pub use error::of_data as failure_of_data;
 pub use events::EventLog;
 pub use jobs::{JobInfo, JobState, Jobs, Submission};
 pub use planning::plan;
-pub use recording::{JOB_ARTIFACT, LOSS_METRIC, MODEL_ARTIFACT, TAG_BASE_DIR, TAG_BEST_RUN, TAG_JOB};
+pub use recording::{
+    JOB_ARTIFACT, LOSS_METRIC, MODEL_ARTIFACT, TAG_BASE_DIR, TAG_BEST_RUN, TAG_INDEX, TAG_JOB,
+};
 pub use records::{Delivery, JobRecords, Records, RemoteRecords, RunArtifacts};
 pub use workers::{Registration, WorkerInfo, WorkerState, Workers};
 
@@ -64,7 +69,7 @@ pub use workers::{Registration, WorkerInfo, WorkerState, Workers};
 /// stops it, or it was idle for too long; running jobs are then cancelled, and their records say so. Returns the reason.
 ///
 /// # Errors
-/// The port fails; the records can't be written to.
+/// The port fails; the records can't be written to; another driver holds the journal.
 pub async fn run(
     config: DriverConfig,
     records: Records,
@@ -72,17 +77,28 @@ pub async fn run(
     shutdown: CancellationToken,
 ) -> Result<String, Failure> {
     let owner = format!("driver-{}", uuid::Uuid::new_v4().simple());
-    lease::begin(records.store.as_ref(), &owner, &config).await?;
-    let keeper = lease::keep(Arc::clone(&records.store), owner.clone(), config.clone());
-    let keeper = tokio::spawn(keeper);
+    let (journal, journalled) = match &config.journal {
+        Some(path) => {
+            let (journal, journalled) = Journal::open(path)?;
+            (Some(journal), journalled)
+        }
+        None => (None, Vec::new()),
+    };
+    lease::renew(records.store.as_ref(), &owner, &config).await?;
     let workers = Arc::new(Workers::default());
     let jobs = Arc::new(Jobs::new(
         config.clone(),
         records.clone(),
         Arc::clone(&workers),
-        owner,
+        owner.clone(),
+        journal,
         shutdown.clone(),
     ));
+    // Before the runs of drivers that died are closed: theirs are among them.
+    jobs.resume(journalled).await;
+    lease::begin(records.store.as_ref(), &owner, &config).await?;
+    let keeper = lease::keep(Arc::clone(&records.store), owner, config.clone());
+    let keeper = tokio::spawn(keeper);
     let stop = Stop::with(&shutdown);
     let idle = config
         .idle_timeout

@@ -7,16 +7,26 @@ use url::Url;
 use crate::error::of_data;
 use crate::members::{MAX_RECOVERIES, Members};
 
-/// Carries `plan` out on the cluster's workers; `tell` hears of the workers that were lost.
+/// Carries `plan` out on the cluster's workers; `tell` hears of the workers that were lost. With a first attempt above 0 a
+/// former driver made some, and what the workers hold of them is not read again.
 ///
 /// # Errors
 /// As [`Dataset::materialize`]; no worker is left and none comes.
 pub(crate) async fn materialize(
     members: &Members,
     plan: &IngestPlan,
+    first_attempt: u32,
     tell: impl Fn(String),
 ) -> Result<Dataset, Failure> {
-    let mut materialization = Materialization::new(plan, members.dataset());
+    let mut materialization = Materialization::new(plan, members.dataset(), first_attempt);
+    if first_attempt > 0 {
+        let workers = members.active().await?;
+        let urls: Vec<Url> = workers.into_iter().map(|worker| worker.url).collect();
+        for (url, held) in members.probe(&urls).await {
+            note_held(&mut materialization, &url, held)?;
+        }
+        tell(format!("{} are still there", there(&materialization, plan)));
+    }
     for _ in 0..MAX_RECOVERIES {
         let workers = members.active().await?;
         let urls: Vec<Url> = workers.iter().map(|worker| worker.url.clone()).collect();
@@ -43,17 +53,29 @@ pub(crate) async fn materialize(
         }
         materialization.forget();
         for (url, held) in answers {
-            materialization
-                .held(url.as_str(), &held.unwrap_or_default())
-                .map_err(of_data)?;
+            note_held(&mut materialization, &url, held)?;
         }
-        tell(format!(
-            "{failure}; {} of {} partitions are there, the others are read again",
-            materialization.done(),
-            plan.partition_count()
-        ));
+        let there = there(&materialization, plan);
+        tell(format!("{failure}; {there} are there, the others are read again"));
     }
     Err(lost_too_often())
+}
+
+fn note_held(
+    materialization: &mut Materialization,
+    url: &Url,
+    held: Option<Vec<String>>,
+) -> Result<(), Failure> {
+    let held = held.unwrap_or_default();
+    materialization.held(url.as_str(), &held).map_err(of_data)
+}
+
+fn there(materialization: &Materialization, plan: &IngestPlan) -> String {
+    format!(
+        "{} of {} partitions",
+        materialization.done(),
+        plan.partition_count()
+    )
 }
 
 /// The end of a job whose workers go again and again.

@@ -4,13 +4,17 @@
 //!
 //! - [`run`]: one run from its start to its end; [`curve`]: its loss, written while it trains;
 //! - [`job`]: the runs of a job, and which is the best;
+//! - [`begun`]: going on with a run that another driver began;
+//! - [`left`]: what others left open: taken over, or ended;
 //! - [`inputs`]: the data as MLflow's datasets; [`params`]: names and values;
 //! - [`model`]: the model's files and its entries for both generations of MLflow's clients; [`mlmodel`]: what
 //!   describes it.
 
+mod begun;
 mod curve;
 mod inputs;
 mod job;
+mod left;
 mod mlmodel;
 mod model;
 mod params;
@@ -19,7 +23,8 @@ mod run;
 mod tests;
 
 pub(crate) use inputs::dataset_inputs;
-pub(crate) use job::{JobFacts, JobRecord, close_left_open};
+pub(crate) use job::{JobFacts, JobRecord};
+pub(crate) use left::{adopt, close_left_open};
 pub(crate) use params::{data_params, describe_params};
 pub(crate) use run::{Outcome, RunRecord};
 
@@ -35,3 +40,5 @@ pub const TAG_BEST_RUN: &str = "rookery.best_run_id";
 pub const TAG_BASE_DIR: &str = "rookery.base_dir";
 /// The tag that ties runs to the job they belong to.
 pub const TAG_JOB: &str = "rookery.job_id";
+/// The tag that says which of its job's trainings a run is, from 0.
+pub const TAG_INDEX: &str = "rookery.run_index";

@@ -71,7 +71,8 @@ pub(crate) async fn train(
     training: &mut Training,
     mut progress: impl FnMut(&Training),
 ) -> Result<(), Failure> {
-    let mut round = 0;
+    // A training that is resumed has rounds behind it.
+    let mut round = training.evaluations() as u64;
     while let Ask::Evaluate(coefficients) = training.ask() {
         round += 1;
         let task = Task {

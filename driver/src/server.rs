@@ -1,6 +1,6 @@
 //! The driver's doors: clients submit and watch jobs, workers join. Decode, one call, encode.
 
-use std::path::PathBuf;
+use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -46,19 +46,11 @@ impl JobService for JobServer {
         request: Request<v1::SubmitJobRequest>,
     ) -> Result<Response<v1::SubmitJobResponse>, Status> {
         let request = request.into_inner();
-        let base_dir = PathBuf::from(&request.base_dir);
-        if !base_dir.is_absolute() {
+        if !Path::new(&request.base_dir).is_absolute() {
             let message = format!("base_dir \"{}\" is not absolute", request.base_dir);
             return Err(Failure::new(ErrorClass::Config, message).into());
         }
-        let job_id = self.jobs.submit(Submission {
-            toml: request.job_toml,
-            file_name: request.job_file_name,
-            base_dir,
-            user: request.user,
-            priority: request.priority,
-            idempotency_key: Some(request.idempotency_key).filter(|key| !key.is_empty()),
-        })?;
+        let job_id = self.jobs.submit(Submission::from(request)).await?;
         Ok(Response::new(v1::SubmitJobResponse { job_id }))
     }
 
@@ -115,7 +107,7 @@ impl JobService for JobServer {
         request: Request<v1::RetryJobRequest>,
     ) -> Result<Response<v1::SubmitJobResponse>, Status> {
         let request = request.into_inner();
-        let job_id = self.jobs.retry(&request.job_id, &request.user)?;
+        let job_id = self.jobs.retry(&request.job_id, &request.user).await?;
         Ok(Response::new(v1::SubmitJobResponse { job_id }))
     }
 

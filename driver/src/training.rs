@@ -10,26 +10,32 @@ use rookery_data::{Dataset, IngestPlan};
 use rookery_ml::{
     ColumnKind, FittedPipeline, LogisticRegressionModel, Metric, Model, PipelineFit, Summary, Training,
 };
-use rookery_proto::v1::Phase;
+use rookery_proto::v1::job_event::Event;
+use rookery_proto::v1::{self, Phase};
 use rookery_proto::{ErrorClass, Failure};
 
 use crate::blame::locate_record;
 use crate::config::DriverConfig;
-use crate::error::of_ml;
+use crate::error::{internal, of_ml};
 use crate::events::{EventLog, now_ms};
 use crate::job_spec::{ValidJobSpec, ValidRun};
+use crate::journal::Checkpoints;
 use crate::materialize;
 use crate::members::Members;
 use crate::placement::Placement;
 use crate::planning::{self, column_kinds};
 use crate::recording::{self, JobRecord, Outcome, RunRecord};
 use crate::records::{JobRecords, Records};
+use crate::resumption::Resumption;
 use crate::rounds;
 use crate::stop::Stop;
 use crate::worker_channel::BlockSpec;
 use crate::workers::Workers;
 
 mod telling;
+
+/// How many times a worker would have sent a heartbeat before a job that is resumed looks who is there.
+const SETTLE_INTERVALS: u32 = 2;
 
 use telling::{counted, iteration_event};
 
@@ -51,6 +57,10 @@ pub(crate) struct Job {
     pub(crate) workers: Arc<Workers>,
     pub(crate) channels: Channels,
     pub(crate) events: Arc<EventLog>,
+    /// Where the trainings note where they stand.
+    pub(crate) checkpoints: Option<Checkpoints>,
+    /// Set for a job that goes on after its driver was started anew.
+    pub(crate) resumption: Option<Resumption>,
 }
 
 /// The training part, ready for rounds.
@@ -69,6 +79,9 @@ impl Job {
     /// Carries the job out; ends early when it is asked to.
     pub(crate) async fn run(&self, stop: &Stop) -> Result<(), Failure> {
         let started = (now_ms(), Instant::now());
+        if let Some(resumption) = &self.resumption {
+            stop.unless(self.go_on(resumption)).await?;
+        }
         self.phase(Phase::Plan, &self.spec.name);
         let plan = stop.unless(planning::plan(&self.spec, &self.base_dir)).await?;
         let records = self
@@ -78,16 +91,17 @@ impl Job {
         let records = self.destination.get_or_init(|| records);
         // Known before anything is cached, so that a failed ingestion leaves nothing behind either.
         let members = Arc::new(Members::new(
-            format!("{}-data", self.id),
+            self.dataset(),
             Arc::clone(&self.workers),
             self.channels.clone(),
             self.config.clone(),
         ));
         let result = async {
-            let cores = self.workers.active()?.iter().map(|worker| worker.threads).sum();
-            let prepared = stop.unless(self.prepare(&members, &plan, cores)).await?;
+            let prepared = stop.unless(self.prepare(&members, &plan)).await?;
             let facts = self.facts(&prepared, &plan, started);
-            let record = JobRecord::start(records, facts).await?;
+            // At another server the runs of a driver that died are closed when it gets their last records.
+            let resumes = self.resumption.is_some() && records.delivery.is_none();
+            let record = JobRecord::start(records, facts, resumes).await?;
             let trained = self.train_all(&prepared, &record, stop).await;
             record.end(trained).await
         };
@@ -95,6 +109,11 @@ impl Job {
         members.release().await;
         self.deliver(records).await;
         result
+    }
+
+    /// Its dataset's id.
+    pub(crate) fn dataset(&self) -> String {
+        format!("{}-data", self.id)
     }
 
     /// Waits for another server to have the records, and says how it calls the runs or what it does not have yet.
@@ -110,11 +129,21 @@ impl Job {
         }
     }
 
-    /// Ends the runs that a task left open which can't do it itself any more.
+    /// Ends the runs that a task left open which can't do it itself any more, or that another driver left.
     pub(crate) async fn close_left_open(&self, failure: &Failure) {
-        if let Some(records) = self.destination.get() {
-            recording::close_left_open(records.store.as_ref(), &self.id, failure).await;
-        }
+        let decided = self.destination.get();
+        let store = decided.map_or(&self.records.store, |records| &records.store);
+        recording::close_left_open(store.as_ref(), &self.id, failure).await;
+    }
+
+    /// Says that the job goes on, and leaves the workers the time to come back that they need.
+    async fn go_on(&self, resumption: &Resumption) -> Result<(), Failure> {
+        resumption.check()?;
+        self.events.push(Event::Resumed(v1::JobResumed {
+            rounds: resumption.rounds(),
+        }));
+        tokio::time::sleep(self.config.heartbeat_interval * SETTLE_INTERVALS).await;
+        Ok(())
     }
 
     async fn train_all(
@@ -123,20 +152,24 @@ impl Job {
         record: &JobRecord<'_>,
         stop: &Stop,
     ) -> Result<(), Failure> {
-        for (index, run) in self.spec.runs.iter().enumerate() {
-            self.train_one(prepared, record, index as u32, run, stop).await?;
+        for (index, run) in (0..).zip(&self.spec.runs) {
+            let finished = self
+                .resumption
+                .as_ref()
+                .and_then(|before| before.finished.get(&index));
+            match finished {
+                Some(finished) => record.judge(&finished.run_id, &telling::metrics(finished)?),
+                None => self.train_one(prepared, record, index, run, stop).await?,
+            }
         }
         Ok(())
     }
 
     /// Reads, cleans, splits and caches the rows; fits the stages; builds the blocks.
-    async fn prepare(
-        &self,
-        members: &Arc<Members>,
-        plan: &IngestPlan,
-        cores: usize,
-    ) -> Result<Prepared, Failure> {
-        let (workers, partitions) = (members.active_now().len(), plan.partition_count());
+    async fn prepare(&self, members: &Arc<Members>, plan: &IngestPlan) -> Result<Prepared, Failure> {
+        let active = members.active().await?;
+        let cores = active.iter().map(|worker| worker.threads).sum();
+        let (workers, partitions) = (active.len(), plan.partition_count());
         self.phase(
             Phase::Materialize,
             &format!(
@@ -145,7 +178,11 @@ impl Job {
                 counted(u64::from(partitions), "partition")
             ),
         );
-        let dataset = materialize::materialize(members, plan, |lost| self.warn(lost)).await?;
+        let first_attempt = self.resumption.as_ref().map_or(0, Resumption::first_attempt);
+        let dataset = materialize::materialize(members, plan, first_attempt, |lost| self.warn(lost)).await?;
+        if let Some(resumption) = &self.resumption {
+            resumption.check_data(&dataset.fingerprint)?;
+        }
         let (id, events) = (self.id.clone(), Arc::clone(&self.events));
         let placement = Placement::new(Arc::clone(members), plan, &dataset, move |lost| {
             telling::warn(&events, &id, lost);
@@ -194,14 +231,16 @@ impl Job {
         stop: &Stop,
     ) -> Result<(), Failure> {
         let params = recording::describe_params(&run.params)?;
-        let recorder = record.start_training(run.name.as_deref(), params.clone()).await?;
+        let recorder = record
+            .start_training(index, run.name.as_deref(), params.clone())
+            .await?;
         self.tell_started(&recorder, index, params);
         let result = stop
             .unless(self.train_recorded(prepared, index, run, &recorder))
             .await;
         match result {
             Ok(metrics) => {
-                record.judge(&recorder, &metrics);
+                record.judge(recorder.run_id(), &metrics);
                 Ok(())
             }
             Err(failure) => {
@@ -223,15 +262,19 @@ impl Job {
             Phase::Train,
             &format!("run {} of {}", index + 1, self.spec.runs.len()),
         );
-        let mut training = Training::new(&run.valid, &prepared.summary).map_err(|e| of_ml(&e))?;
-        let mut reported = None;
+        let mut training = self.training(prepared, index, run)?;
+        let before = self.resumption.as_ref();
+        let mut reported = before.and_then(|before| before.iterations.get(recorder.run_id()).copied());
         let progress = |training: &Training| {
             recorder.progress(training.objective_history());
-            let iteration = training.iteration();
-            if reported != Some(iteration) {
+            let iteration = training.iteration() as u64;
+            if reported.is_none_or(|reported| iteration > reported) {
                 reported = Some(iteration);
                 self.events
                     .push(iteration_event(recorder.run_id(), training, run));
+            }
+            if let Some(checkpoints) = &self.checkpoints {
+                checkpoints.note(index, training);
             }
         };
         rounds::train(
@@ -272,6 +315,20 @@ impl Job {
         recorder.finish(&outcome).await?;
         self.tell_finished(recorder, index, &outcome);
         Ok(metrics)
+    }
+
+    /// A training at its start, or where it stood when the driver was killed.
+    fn training(&self, prepared: &Prepared, index: u32, run: &ValidRun) -> Result<Training, Failure> {
+        let fresh = Training::new(&run.valid, &prepared.summary).map_err(|e| of_ml(&e))?;
+        let before = self.resumption.as_ref().and_then(|before| before.training(index));
+        match before {
+            // The same rows and parameters make the same objective, bit for bit.
+            Some(training) if training.objective() == fresh.objective() => Ok(training.clone()),
+            Some(_) => Err(internal(
+                "the journal holds a training of another objective than this job's",
+            )),
+            None => Ok(fresh),
+        }
     }
 
     /// Scores the test part; without test rows there are no metrics.

@@ -13,6 +13,7 @@ mod main_job; // the README's first command, and what it leaves behind
 mod mlflow; // the stock MLflow client, and a real MLflow server to be compared with
 mod records; // everything that was recorded, looked at and changed
 mod recovery; // workers that come, go, hang and lag while a job runs
+mod restart; // a driver that is killed and started again
 mod tidy; // the shape of the repository itself
 mod tracking; // what MLflow sees of a job, and what becomes of it when the driver dies
 

@@ -73,7 +73,7 @@ fn check(ended: Output, expected: &[String], what: &str) {
 
 /// When to strike.
 #[derive(Debug, Clone, Copy)]
-enum Moment {
+pub(crate) enum Moment {
     Phase(&'static str),
     Iteration(u64),
 }
@@ -87,7 +87,7 @@ const MOMENTS: [Moment; 6] = [
     Moment::Phase("evaluate"),
 ];
 
-async fn reach(job: &mut RunningJob, moment: Moment) {
+pub(crate) async fn reach(job: &mut RunningJob, moment: Moment) {
     match moment {
         Moment::Phase(phase) => job.until_phase(phase).await,
         Moment::Iteration(iteration) => job.until_iteration(iteration).await,

@@ -145,6 +145,8 @@ async fn runs_of_a_killed_driver_end_as_failed() {
     drop(submitted);
     wait_for_runs(&cluster, |statuses| statuses == ["RUNNING", "RUNNING"]).await;
     cluster.kill_driver().await;
+    // With its journal the next driver would go on with the job.
+    std::fs::remove_file(cluster.rookery().home().join("journal.db")).unwrap();
     cluster.start_driver_again().await;
     // The training and the job's own run.
     wait_for_runs(&cluster, |statuses| statuses == ["FAILED", "FAILED"]).await;

@@ -44,7 +44,7 @@ pub(crate) async fn driver(args: DriverArgs, places: &Places, output: &mut Outpu
     let state = places.state_dir()?;
     let shutdown = signals::shutdown()?;
     let address = args.listen.as_deref().unwrap_or(DEFAULT_LISTEN);
-    let mut driver = LocalDriver::start(address, &state, &args.bounds, args.access, &shutdown).await?;
+    let mut driver = LocalDriver::start(address, &state, &args.bounds, args.access, true, &shutdown).await?;
     let url = driver.url().clone();
     driver.publish()?;
     let shown = listen::display(&url);

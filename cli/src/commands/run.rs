@@ -63,7 +63,7 @@ pub(crate) async fn on_own_cluster(
     }
     let shutdown = signals::shutdown()?;
     let mut cluster =
-        LocalCluster::start(cluster, "127.0.0.1:0", Access::default(), state, &shutdown).await?;
+        LocalCluster::start(cluster, "127.0.0.1:0", Access::default(), false, state, &shutdown).await?;
     if output.is_json() {
         output.object(&cluster.object(state));
     }

@@ -47,11 +47,12 @@ pub(crate) async fn up(args: UpArgs, places: &Places, output: &mut Output) -> Re
     }
     let shutdown = signals::shutdown()?;
     let listen = args.listen.as_deref().unwrap_or(DEFAULT_LISTEN);
-    let mut cluster = match LocalCluster::start(&args.cluster, listen, args.access, &state, &shutdown).await {
-        // Being stopped is what this command waits for, also while it starts.
-        Err(failure) if failure.class == ErrorClass::Cancelled => return Ok(()),
-        started => started?,
-    };
+    let mut cluster =
+        match LocalCluster::start(&args.cluster, listen, args.access, true, &state, &shutdown).await {
+            // Being stopped is what this command waits for, also while it starts.
+            Err(failure) if failure.class == ErrorClass::Cancelled => return Ok(()),
+            started => started?,
+        };
     let served = match cluster.driver.publish() {
         Ok(()) => {
             cluster.announce(&state, output);

@@ -64,7 +64,8 @@ impl Known {
         }
     }
 
-    pub(super) fn end(&mut self, id: &str, state: JobState, failure: Option<Failure>) {
+    /// Notes how a job ended, and lets the next start; returns the job that is forgotten for it, if there are many.
+    pub(super) fn end(&mut self, id: &str, state: JobState, failure: Option<Failure>) -> Option<String> {
         if let Some(entry) = self.find(id) {
             entry.info.state = state;
             entry.info.failure = failure;
@@ -79,14 +80,12 @@ impl Known {
             .iter()
             .filter(|entry| entry.info.finished_ms.is_some())
             .count();
-        if ended > ENDED_KEPT
-            && let Some(oldest) = self
-                .jobs
-                .iter()
-                .position(|entry| entry.info.finished_ms.is_some())
-        {
-            self.jobs.remove(oldest);
+        if ended <= ENDED_KEPT {
+            return None;
         }
+        let has_ended = |entry: &Entry| entry.info.finished_ms.is_some();
+        let oldest = self.jobs.iter().position(has_ended)?;
+        Some(self.jobs.remove(oldest).info.id)
     }
 
     /// The job that was submitted with the same key, if there is one.

@@ -26,7 +26,7 @@ pub(super) struct Curve {
     writer: tokio::sync::Mutex<Option<JoinHandle<Result<(), Failure>>>>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Points {
     /// How many steps have been added.
     steps: usize,
@@ -35,9 +35,13 @@ struct Points {
 }
 
 impl Curve {
-    /// Starts the writer.
-    pub(super) fn start(store: Arc<dyn TrackingStore>, run_id: String) -> Self {
-        let (points, closing) = (Arc::new(Mutex::default()), CancellationToken::new());
+    /// Starts the writer of a curve whose first `steps` are written.
+    pub(super) fn start(store: Arc<dyn TrackingStore>, run_id: String, steps: usize) -> Self {
+        let points = Points {
+            steps,
+            pending: Vec::new(),
+        };
+        let (points, closing) = (Arc::new(Mutex::new(points)), CancellationToken::new());
         let writer = tokio::spawn(write(store, run_id, Arc::clone(&points), closing.clone()));
         Self {
             points,

@@ -7,11 +7,12 @@ use std::time::Instant;
 
 use rookery_ml::Metric;
 use rookery_proto::Failure;
-use rookery_tracking::entities::{DatasetInput, TAG_END_REASON};
-use rookery_tracking::{CreateRun, LogBatch, Param, Search, SearchRuns, Tag, TrackingStore, UpdateRun};
+use rookery_tracking::entities::DatasetInput;
+use rookery_tracking::{CreateRun, LogBatch, Param, Run, Tag};
 
-use super::run::{RunRecord, RunStart, core_seconds, status_of};
-use super::{TAG_BASE_DIR, TAG_BEST_RUN, TAG_JOB};
+use super::left;
+use super::run::{RunRecord, RunStart, core_seconds};
+use super::{TAG_BASE_DIR, TAG_BEST_RUN, TAG_INDEX, TAG_JOB};
 use crate::error::of_tracking;
 use crate::events::now_ms;
 use crate::records::JobRecords;
@@ -48,6 +49,8 @@ pub(crate) struct JobRecord<'a> {
     experiment_id: String,
     /// The job's own run, if it trains more than once.
     parent: Option<RunRecord>,
+    /// The runs that a former driver has begun for the job.
+    begun: Vec<Run>,
     best: Mutex<Option<Best>>,
 }
 
@@ -59,13 +62,23 @@ struct Best {
 }
 
 impl<'a> JobRecord<'a> {
-    /// Creates the job's own run, if there is to be one.
-    pub(crate) async fn start(records: &JobRecords, facts: JobFacts<'a>) -> Result<Self, Failure> {
+    /// Creates the job's own run, if there is to be one. When the job `resumes`, the runs that it has already are gone on
+    /// with.
+    pub(crate) async fn start(
+        records: &JobRecords,
+        facts: JobFacts<'a>,
+        resumes: bool,
+    ) -> Result<Self, Failure> {
         let experiment = records.store.get_or_create_experiment(facts.experiment).await;
         let mut record = Self {
             records: records.clone(),
             experiment_id: experiment.map_err(|e| of_tracking(&e))?.experiment_id,
             parent: None,
+            begun: match resumes {
+                true => left::runs(records.store.as_ref(), facts.id, "").await,
+                false => Ok(Vec::new()),
+            }
+            .map_err(|e| of_tracking(&e))?,
             best: Mutex::default(),
             facts,
         };
@@ -74,7 +87,7 @@ impl<'a> JobRecord<'a> {
                 start_time_ms: record.facts.started_ms,
                 ..record.create_run(Some(record.facts.name))
             };
-            record.parent = Some(record.start_run(create, Vec::new()).await?);
+            record.parent = Some(record.start_run(create, None, Vec::new()).await?);
         }
         Ok(record)
     }
@@ -82,21 +95,29 @@ impl<'a> JobRecord<'a> {
     /// Starts the record of one training, with the parameters it has beside the job's.
     pub(crate) async fn start_training(
         &self,
+        index: u32,
         name: Option<&str>,
         params: Vec<(String, String)>,
     ) -> Result<RunRecord, Failure> {
-        let create = CreateRun {
+        let mut create = CreateRun {
             parent_run_id: self.parent.as_ref().map(|parent| parent.run_id().to_string()),
             ..self.create_run(name)
         };
-        self.start_run(create, params).await
+        create.tags.push(Tag::new(TAG_INDEX, index));
+        self.start_run(create, Some(index), params).await
     }
 
     async fn start_run(
         &self,
         create: CreateRun,
+        index: Option<u32>,
         params: Vec<(String, String)>,
     ) -> Result<RunRecord, Failure> {
+        let index = index.map(|index| index.to_string());
+        let begun = self
+            .begun
+            .iter()
+            .find(|run| run.tag(TAG_INDEX) == index.as_deref());
         let shared = self.facts.params.iter().cloned();
         let start = RunStart {
             create,
@@ -107,6 +128,7 @@ impl<'a> JobRecord<'a> {
                 .collect(),
             inputs: &self.facts.inputs,
             job_toml: self.facts.toml,
+            begun: begun.cloned(),
         };
         RunRecord::start(&self.records, start).await
     }
@@ -135,7 +157,7 @@ impl<'a> JobRecord<'a> {
 
     /// Notes how a training that finished was judged. The first metric decides which one is the best; of two that
     /// are equal it is the first.
-    pub(crate) fn judge(&self, run: &RunRecord, metrics: &[(Metric, f64)]) {
+    pub(crate) fn judge(&self, run_id: &str, metrics: &[(Metric, f64)]) {
         let Some((metric, value)) = metrics.first().filter(|(_, value)| !value.is_nan()) else {
             return;
         };
@@ -146,7 +168,7 @@ impl<'a> JobRecord<'a> {
         };
         if best.as_ref().is_none_or(better) {
             *best = Some(Best {
-                run_id: run.run_id().to_string(),
+                run_id: run_id.to_string(),
                 metrics: metrics.to_vec(),
             });
         }
@@ -190,28 +212,5 @@ impl<'a> JobRecord<'a> {
                 .collect(),
             ..LogBatch::default()
         }
-    }
-}
-
-/// Ends what a job left open whose task ended without saying how, a panic for example. Its driver lives and keeps its
-/// lease, so nobody else would.
-pub(crate) async fn close_left_open(store: &dyn TrackingStore, job_id: &str, failure: &Failure) {
-    let filter = format!("attributes.status = 'RUNNING' AND tags.`{TAG_JOB}` = '{job_id}'");
-    let search = SearchRuns {
-        search: Search::matching(filter),
-        ..SearchRuns::default()
-    };
-    let closed = async {
-        for run in store.search_runs(search).await?.items {
-            let run_id = &run.info.run_id;
-            store.set_tag(run_id, Tag::new(TAG_END_REASON, failure)).await?;
-            store
-                .update_run(run_id, UpdateRun::end(status_of(failure), now_ms()))
-                .await?;
-        }
-        Ok::<_, rookery_tracking::TrackingError>(())
-    };
-    if let Err(error) = closed.await {
-        tracing::error!(job_id, %error, "runs of the job were left open");
     }
 }

@@ -5,9 +5,9 @@ use rookery_proto::Failure;
 use rookery_tracking::entities::ModelOutput;
 use rookery_tracking::{CreateLoggedModel, LogOutputs, LoggedModel, LoggedModelStatus, Tag};
 
-use super::MODEL_ARTIFACT;
 use super::mlmodel::{MlModel, Origin};
 use super::run::{Outcome, RunRecord};
+use super::{MODEL_ARTIFACT, begun};
 use crate::error::{of_ml, of_tracking};
 use crate::records::JobRecords;
 
@@ -26,21 +26,14 @@ pub(super) async fn publish(
     outcome: &Outcome<'_>,
 ) -> Result<String, Failure> {
     let json = outcome.model.to_json().map_err(|e| of_ml(&e))?;
-    let shared = SHARED_TAGS
-        .iter()
-        .filter_map(|key| Some(Tag::new(*key, run.tag(key)?)));
-    let created = records
-        .store
-        .create_logged_model(CreateLoggedModel {
-            experiment_id: run.info().experiment_id.clone(),
-            name: Some(MODEL_NAME.to_string()),
-            source_run_id: Some(run.run_id().to_string()),
-            model_type: MODEL_TYPE.to_string(),
-            params: run.params().to_vec(),
-            tags: shared.collect(),
-        })
-        .await;
-    let logged = created.map_err(|e| of_tracking(&e))?;
+    let begun = match run.was_begun() {
+        true => begun::model(records, run.run()).await?,
+        false => None,
+    };
+    let logged = match begun {
+        Some(logged) => logged,
+        None => create(records, run).await?,
+    };
     let origin = Origin {
         run_id: run.run_id(),
         model_id: &logged.model_id,
@@ -61,6 +54,24 @@ pub(super) async fn publish(
     finalized?;
     link(records, run, &logged, &description).await?;
     Ok(logged.model_id)
+}
+
+async fn create(records: &JobRecords, run: &RunRecord) -> Result<LoggedModel, Failure> {
+    let shared = SHARED_TAGS
+        .iter()
+        .filter_map(|key| Some(Tag::new(*key, run.tag(key)?)));
+    let created = records
+        .store
+        .create_logged_model(CreateLoggedModel {
+            experiment_id: run.info().experiment_id.clone(),
+            name: Some(MODEL_NAME.to_string()),
+            source_run_id: Some(run.run_id().to_string()),
+            model_type: MODEL_TYPE.to_string(),
+            params: run.params().to_vec(),
+            tags: shared.collect(),
+        })
+        .await;
+    created.map_err(|e| of_tracking(&e))
 }
 
 async fn store_files(
@@ -95,6 +106,9 @@ async fn link(
     let store = &records.store;
     let put_out = store.log_outputs(run.run_id(), LogOutputs { models }).await;
     put_out.map_err(|e| of_tracking(&e))?;
+    if run.lists_model(&logged.model_id) {
+        return Ok(());
+    }
     let listed = store.record_model(run.run_id(), description.to_json()).await;
     listed.map_err(|e| of_tracking(&e))
 }

@@ -5,17 +5,20 @@ use std::time::{Duration, Instant};
 use rookery_data::schema::ColumnType;
 use rookery_ml::{Fit, Metric, Model};
 use rookery_proto::{ErrorClass, Failure};
-use rookery_tracking::entities::{DatasetId, DatasetInput, TAG_END_REASON};
+use rookery_tracking::entities::{DatasetId, DatasetInput, TAG_END_REASON, TAG_LOGGED_MODELS};
 use rookery_tracking::validate::{MAX_METRICS_PER_BATCH, MAX_PARAMS_PER_BATCH};
 use rookery_tracking::{
     CreateRun, LogBatch, LogInputs, ModelMetric, Param, Run, RunInfo, RunStatus, Tag, UpdateRun,
 };
 
 use super::curve::Curve;
-use super::{JOB_ARTIFACT, model};
+use super::{JOB_ARTIFACT, begun, model};
 use crate::error::of_tracking;
 use crate::events::now_ms;
 use crate::records::JobRecords;
+
+/// One of the metrics that are logged at the end.
+const LAST_METRIC: &str = "gradient_norm";
 
 /// Writes one run.
 #[derive(Debug)]
@@ -25,6 +28,8 @@ pub(crate) struct RunRecord {
     params: Vec<Param>,
     /// What the scores are about, when there is a test part.
     test_data: Option<DatasetId>,
+    /// Whether another driver began it.
+    was_begun: bool,
     curve: Curve,
     started: Instant,
 }
@@ -36,6 +41,8 @@ pub(super) struct RunStart<'a> {
     pub(super) params: Vec<Param>,
     pub(super) inputs: &'a [DatasetInput],
     pub(super) job_toml: &'a str,
+    /// The run as a former driver left it, if it did.
+    pub(super) begun: Option<Run>,
 }
 
 /// What a finished run is judged by.
@@ -52,19 +59,30 @@ pub(crate) struct Outcome<'a> {
 }
 
 impl RunRecord {
-    /// Creates the run, with params, inputs and the job file.
+    /// Creates the run, or goes on with the one that was begun, with params, inputs and the job file.
     pub(super) async fn start(records: &JobRecords, start: RunStart<'_>) -> Result<Self, Failure> {
-        let created = records.store.create_run(start.create).await;
-        let run = created.map_err(|e| of_tracking(&e))?;
-        let curve = Curve::start(std::sync::Arc::clone(&records.store), run.info.run_id.clone());
+        let store = &records.store;
+        let was_begun = start.begun.is_some();
+        let (run, steps) = match start.begun {
+            Some(run) => begun::go_on(store.as_ref(), run, start.create.owner.as_deref()).await?,
+            None => {
+                let created = store.create_run(start.create).await;
+                (created.map_err(|e| of_tracking(&e))?, 0)
+            }
+        };
+        let curve = Curve::start(std::sync::Arc::clone(store), run.info.run_id.clone(), steps);
         let record = Self {
             records: records.clone(),
+            was_begun,
             run,
             params: start.params,
             test_data: start.inputs.get(1).map(|input| input.dataset.id.clone()),
             curve,
             started: Instant::now(),
         };
+        if record.is_finished() {
+            return Ok(record);
+        }
         match record.describe(start.inputs, start.job_toml).await {
             Ok(()) => Ok(record),
             Err(failure) => {
@@ -101,6 +119,27 @@ impl RunRecord {
         &self.run.info.run_name
     }
 
+    /// Whether a former driver has recorded all of it.
+    fn is_finished(&self) -> bool {
+        self.run.info.status == RunStatus::Finished
+    }
+
+    /// Whether a former driver may have recorded some of it.
+    pub(super) fn was_begun(&self) -> bool {
+        self.was_begun
+    }
+
+    /// The run as it was when this driver came to it.
+    pub(super) fn run(&self) -> &Run {
+        &self.run
+    }
+
+    /// Whether a former driver has put a logged model on the run's list of models.
+    pub(super) fn lists_model(&self, model_id: &str) -> bool {
+        self.tag(TAG_LOGGED_MODELS)
+            .is_some_and(|list| list.contains(model_id))
+    }
+
     pub(super) fn info(&self) -> &RunInfo {
         &self.run.info
     }
@@ -121,10 +160,19 @@ impl RunRecord {
 
     /// Records the rest of the loss curve, the model, scores, and why the optimiser stopped; then the run is FINISHED.
     pub(crate) async fn finish(&self, outcome: &Outcome<'_>) -> Result<(), Failure> {
+        if self.is_finished() {
+            return Ok(());
+        }
         let fit = outcome.fit;
         self.curve.extend_to(&fit.objective_history);
         self.curve.close().await?;
         let model_id = model::publish(&self.records, self, outcome).await?;
+        // The last metrics are logged in one transaction: all of them are there, or none.
+        let is_judged =
+            self.was_begun && begun::has_metric(&self.records, self.run_id(), LAST_METRIC).await?;
+        if is_judged {
+            return self.end(RunStatus::Finished).await;
+        }
         let now = now_ms();
         let point = |key: &str, value: f64, step: usize| rookery_tracking::Metric {
             key: key.to_string(),
@@ -146,7 +194,7 @@ impl RunRecord {
             model_metrics: scores.iter().map(judge).collect(),
             metrics: scores
                 .into_iter()
-                .chain([point("gradient_norm", fit.gradient_norm, fit.iterations)])
+                .chain([point(LAST_METRIC, fit.gradient_norm, fit.iterations)])
                 .collect(),
             tags: vec![
                 Tag::new("rookery.stop_reason", fit.termination.name()),

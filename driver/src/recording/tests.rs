@@ -38,7 +38,7 @@ async fn start(records: &JobRecords, trainings: usize) -> JobRecord<'static> {
         started: Instant::now(),
         cores: 2,
     };
-    JobRecord::start(records, facts).await.unwrap()
+    JobRecord::start(records, facts, false).await.unwrap()
 }
 
 async fn parent_of(records: &JobRecords, run: &Run) -> Run {
@@ -50,7 +50,7 @@ async fn parent_of(records: &JobRecords, run: &Run) -> Run {
 async fn a_job_that_trains_once_is_one_run() {
     let records = records();
     let job = start(&records, 1).await;
-    let training = job.start_training(Some("only"), Vec::new()).await.unwrap();
+    let training = job.start_training(0, Some("only"), Vec::new()).await.unwrap();
     let run = records.store.get_run(training.run_id()).await.unwrap();
     assert_eq!(run.tag(TAG_PARENT_RUN_ID), None);
     assert_eq!(
@@ -69,8 +69,8 @@ async fn a_jobs_own_run_names_the_best_of_its_trainings() {
         let job = start(&records, 3).await;
         let mut ids = Vec::new();
         for value in [0.25, 0.5, f64::NAN] {
-            let training = job.start_training(None, Vec::new()).await.unwrap();
-            job.judge(&training, &[(metric, value)]);
+            let training = job.start_training(0, None, Vec::new()).await.unwrap();
+            job.judge(training.run_id(), &[(metric, value)]);
             training.end_finished(LogBatch::default()).await.unwrap();
             ids.push(training.run_id().to_string());
         }
@@ -100,7 +100,7 @@ async fn what_stops_a_training_stops_its_job_with_the_same_reason() {
     ] {
         let records = records();
         let job = start(&records, 2).await;
-        let training = job.start_training(None, Vec::new()).await.unwrap();
+        let training = job.start_training(0, None, Vec::new()).await.unwrap();
         training.progress(&[1.0, 0.5]);
         let failure = Failure::new(class, "worker w1 was lost");
         training.fail(&failure).await;
@@ -119,7 +119,7 @@ async fn what_stops_a_training_stops_its_job_with_the_same_reason() {
 async fn the_loss_curve_is_there_while_the_run_trains() {
     let records = records();
     let job = start(&records, 1).await;
-    let training = job.start_training(None, Vec::new()).await.unwrap();
+    let training = job.start_training(0, None, Vec::new()).await.unwrap();
     training.progress(&[1.0]);
     training.progress(&[1.0, 0.5, 0.25]);
     training.progress(&[1.0, 0.5, 0.25]);

@@ -1,14 +1,17 @@
 //! What a job says while it runs: events for those who watch, and facts for the record.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Instant;
 
 use rookery_data::{Dataset, IngestPlan};
-use rookery_ml::Training;
+use rookery_ml::{Metric, Training};
+use rookery_proto::Failure;
 use rookery_proto::v1::job_event::Event;
 use rookery_proto::v1::{self, Phase};
 
 use super::{Job, Prepared};
+use crate::error::of_ml;
 use crate::events::EventLog;
 use crate::job_spec::ValidRun;
 use crate::recording::{self, JobFacts, Outcome, RunRecord};
@@ -41,6 +44,13 @@ impl Job {
     }
 
     pub(super) fn report(&self, dataset: &Dataset) {
+        if self
+            .resumption
+            .as_ref()
+            .is_some_and(|before| before.fingerprint.is_some())
+        {
+            return;
+        }
         let cleaning = &dataset.cleaning;
         let owners: BTreeSet<&str> = dataset.partitions.iter().map(|p| p.owner.as_str()).collect();
         self.events.push(Event::Cleaning(v1::CleaningReport {
@@ -77,6 +87,13 @@ impl Job {
     }
 
     pub(super) fn tell_started(&self, run: &RunRecord, index: u32, params: Vec<(String, String)>) {
+        if self
+            .resumption
+            .as_ref()
+            .is_some_and(|before| before.told.contains(run.run_id()))
+        {
+            return;
+        }
         self.events.push(Event::RunStarted(v1::RunStarted {
             run_id: run.run_id().to_string(),
             run_name: run.run_name().to_string(),
@@ -117,8 +134,14 @@ impl Job {
     }
 }
 
+/// How a run was judged that ended before its driver was killed.
+pub(super) fn metrics(run: &v1::RunFinished) -> Result<Vec<(Metric, f64)>, Failure> {
+    let metric = |metric: &v1::MetricValue| Ok((metric.name.parse().map_err(|e| of_ml(&e))?, metric.value));
+    run.metrics.iter().map(metric).collect()
+}
+
 /// Warns those who watch the job.
-pub(super) fn warn(events: &EventLog, job_id: &str, message: String) {
+pub(super) fn warn(events: &Arc<EventLog>, job_id: &str, message: String) {
     tracing::info!(job_id, message);
     events.push(Event::Warning(v1::Warning { message }));
 }
