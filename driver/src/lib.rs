@@ -21,6 +21,7 @@ mod lease;
 mod materialize;
 mod members;
 mod metrics;
+mod pass;
 mod placement;
 mod planning;
 mod port;

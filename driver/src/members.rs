@@ -1,6 +1,6 @@
-//! [`Members`]: the cluster as one job uses it: who can be given work, who is asked how, who was too slow.
+//! [`Members`]: the cluster as one job uses it: who can be given work, who is asked how.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -27,8 +27,6 @@ pub(crate) struct Members {
     workers: Arc<Workers>,
     channels: Channels,
     config: DriverConfig,
-    /// Workers that let others wait: they get no more work of this job while there are others.
-    slow: Mutex<BTreeSet<Url>>,
     /// Every worker that was given work.
     used: Mutex<BTreeSet<Url>>,
 }
@@ -45,7 +43,6 @@ impl Members {
             workers,
             channels,
             config,
-            slow: Mutex::default(),
             used: Mutex::default(),
         }
     }
@@ -63,13 +60,12 @@ impl Members {
     /// # Errors
     /// None came within the configured time.
     pub(crate) async fn active(&self) -> Result<Vec<WorkerInfo>, Failure> {
-        let active = self.workers.active_within(self.config.replacement_wait).await?;
-        Ok(self.quick(active))
+        self.workers.active_within(self.config.replacement_wait).await
     }
 
     /// The workers that can be given work now.
     pub(crate) fn active_now(&self) -> Vec<WorkerInfo> {
-        self.quick(self.workers.active().unwrap_or_default())
+        self.workers.active().unwrap_or_default()
     }
 
     /// The workers that can be asked for what they hold.
@@ -79,24 +75,6 @@ impl Members {
             .filter(|worker| worker.state.is_there())
             .map(|worker| worker.url)
             .collect()
-    }
-
-    /// Leaves slow workers out, unless there are no others.
-    fn quick(&self, workers: Vec<WorkerInfo>) -> Vec<WorkerInfo> {
-        let slow = self.slow.lock().unwrap_or_else(PoisonError::into_inner);
-        let quick: Vec<_> = workers
-            .iter()
-            .filter(|worker| !slow.contains(&worker.url))
-            .cloned()
-            .collect();
-        if quick.is_empty() { workers } else { quick }
-    }
-
-    pub(crate) fn mark_slow(&self, url: &Url) {
-        self.slow
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(url.clone());
     }
 
     /// An engine over these workers, which are from now on told when the dataset is no longer needed.
@@ -171,7 +149,7 @@ impl Members {
     }
 
     /// Tells workers to drop partitions that others hold now.
-    pub(crate) async fn release_partitions(&self, moved: Vec<(Url, Vec<u32>)>) {
+    pub(crate) async fn release_partitions(&self, moved: BTreeMap<Url, Vec<u32>>) {
         let release = |(url, numbers): (Url, Vec<u32>)| async move {
             let worker = WorkerChannel::new(&self.channels, url.clone(), PROBE_DEADLINE);
             let released = async { worker?.release(&self.dataset, numbers).await }.await;

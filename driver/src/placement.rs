@@ -1,9 +1,8 @@
-//! [`Placement`]: which worker holds which partitions of a dataset, and asking all of them at once. When a worker is
-//! lost, its partitions are made again on the others and only they are asked for again: what comes out does not tell.
+//! [`Placement`]: which worker holds which partitions of a dataset, and asking all of them at once. What is to be done when
+//! workers are lost, lag, join or want to go is decided by [`Pass`]; here it is carried out.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures::StreamExt;
 use futures::future::try_join_all;
@@ -17,9 +16,8 @@ use tokio::time::{Instant, sleep_until};
 use url::Url;
 
 use crate::error::{internal, of_data, of_ml};
-use crate::materialize::lost_too_often;
-use crate::members::{MAX_RECOVERIES, Members, is_recoverable};
-use crate::rebalance;
+use crate::members::{Members, is_recoverable};
+use crate::pass::{Action, Pass, Standing, View, Why};
 use crate::worker_channel::{BlockSpec, Holding, Task, WorkerChannel};
 use crate::workers::WorkerInfo;
 
@@ -35,23 +33,9 @@ pub(crate) struct Placement {
 
 struct State {
     dataset: Dataset,
-    /// Who holds each partition: the dataset's owners.
-    owners: BTreeMap<u32, Url>,
+    standing: Standing,
     /// Where blocks were made of the partitions, so that lost ones can be made again.
     blocks: Option<(Task, BlockSpec)>,
-    recoveries: u32,
-    /// Whether partitions are moved to workers that join; not if that failed once.
-    rebalances: bool,
-}
-
-/// What came of asking some workers.
-struct Batch<T> {
-    answers: Vec<T>,
-    /// Partitions that nobody answered for.
-    lost: BTreeSet<u32>,
-    /// The workers that held them.
-    holders: Vec<Url>,
-    reason: String,
 }
 
 impl Placement {
@@ -63,16 +47,15 @@ impl Placement {
         tell: impl Fn(String) + Send + Sync + 'static,
     ) -> Result<Self, Failure> {
         let numbers = dataset.partitions.iter().map(|partition| partition.number);
+        let standing = Standing::new(owners(dataset)?, members.config().straggler_after);
         Ok(Self {
             members,
             plan: plan.clone(),
             leaves: numbers.zip(0..).collect(),
             state: Mutex::new(State {
                 dataset: dataset.clone(),
-                owners: owners(dataset)?,
+                standing,
                 blocks: None,
-                recoveries: 0,
-                rebalances: true,
             }),
             tell: Box::new(tell),
         })
@@ -100,19 +83,68 @@ impl Placement {
     where
         F: Future<Output = Result<T, Failure>>,
     {
-        let mut open = {
-            let mut state = self.state.lock().await;
-            self.rebalance(&mut state).await;
-            self.holdings(&state, None)
-        };
+        let mut state = self.state.lock().await;
+        let mut pass = Pass::new(&state.standing, Instant::now());
+        let mut pending = FuturesUnordered::new();
         let mut answers = Vec::new();
         loop {
-            let batch = self.ask_batch(&ask, open).await?;
-            answers.extend(batch.answers);
-            if batch.lost.is_empty() {
-                return Ok(answers);
+            match pass.next(&mut state.standing, &self.view(), Instant::now()) {
+                Action::Ask(asked) => {
+                    for (url, numbers) in asked {
+                        let holding = self.holding(&state.dataset.id, numbers);
+                        pending.push(self.ask_one(&ask, url, holding));
+                    }
+                }
+                Action::Wait { until } => {
+                    let Some((url, answer)) = next_before(&mut pending, until).await else {
+                        continue;
+                    };
+                    match answer {
+                        Ok(answer) => {
+                            answers.push(answer);
+                            pass.answered(&url);
+                        }
+                        Err(failure) if is_recoverable(&failure) => pass.lost(&url, failure.message),
+                        Err(failure) => return Err(failure),
+                    }
+                }
+                Action::Probe(urls) => {
+                    pending.clear();
+                    self.members.probe(&urls).await;
+                }
+                Action::AwaitWorker => {
+                    self.members.active().await?;
+                }
+                Action::Make { partitions, on, why } => {
+                    let made = self.make(&mut state, &partitions, &on, &why).await;
+                    pass.made(&mut state.standing, made);
+                }
+                Action::Release(moved) => self.members.release_partitions(moved).await,
+                Action::Done => return Ok(answers),
+                Action::Failed(failure) => return Err(failure),
             }
-            open = self.recover(batch.lost, batch.holders, batch.reason).await?;
+        }
+    }
+
+    async fn ask_one<T, F>(
+        &self,
+        ask: &impl Fn(WorkerChannel, Holding) -> F,
+        url: Url,
+        holding: Holding,
+    ) -> (Url, Result<T, Failure>)
+    where
+        F: Future<Output = Result<T, Failure>>,
+    {
+        let asked = async { ask(self.members.channel(&url)?, holding).await };
+        let answer = self.members.with(std::slice::from_ref(&url), asked).await;
+        (url, answer)
+    }
+
+    fn view(&self) -> View {
+        let active = self.members.active_now().into_iter();
+        View {
+            active: active.map(|worker| worker.url).collect(),
+            there: self.members.there(),
         }
     }
 
@@ -131,118 +163,33 @@ impl Placement {
         merge_nodes(self.leaves.len() as u32, nodes, merge).map_err(|e: MlError| of_ml(&e))
     }
 
-    /// Asks these holders. Those that are lost, or let all others wait for too long, leave their partitions over.
-    async fn ask_batch<T, F>(
+    /// Makes partitions again, and says so; returns who holds what then.
+    async fn make(
         &self,
-        ask: &impl Fn(WorkerChannel, Holding) -> F,
-        open: Vec<(Url, Holding)>,
-    ) -> Result<Batch<T>, Failure>
-    where
-        F: Future<Output = Result<T, Failure>>,
-    {
-        let started = Instant::now();
-        let mut waiting: BTreeMap<Url, Holding> = open.iter().cloned().collect();
-        let mut pending: FuturesUnordered<_> = open
-            .into_iter()
-            .map(|(url, holding)| async {
-                let asked = async { ask(self.members.channel(&url)?, holding).await };
-                let answer = self.members.with(std::slice::from_ref(&url), asked).await;
-                (url, answer)
-            })
-            .collect();
-        let mut batch = Batch {
-            answers: Vec::new(),
-            lost: BTreeSet::new(),
-            holders: Vec::new(),
-            reason: String::new(),
-        };
-        let mut patience_ends = None;
-        loop {
-            let slow = async {
-                match patience_ends {
-                    Some(end) => sleep_until(end).await,
-                    None => std::future::pending().await,
-                }
-            };
-            let (url, answer) = tokio::select! {
-                next = pending.next() => match next {
-                    Some(next) => next,
-                    None => return Ok(batch),
-                },
-                () = slow => {
-                    self.give_up_on(&waiting, &mut batch, started.elapsed());
-                    return Ok(batch);
-                }
-            };
-            let holding = waiting.remove(&url);
-            match answer {
-                Ok(answer) => batch.answers.push(answer),
-                Err(failure) if is_recoverable(&failure) => {
-                    let numbers = holding.iter().flat_map(|holding| &holding.partitions);
-                    batch.lost.extend(numbers.map(|(number, _)| number));
-                    batch.holders.push(url);
-                    batch.reason = failure.message;
-                }
-                Err(failure) => return Err(failure),
-            }
-            patience_ends = self.patience(&waiting, started);
-        }
-    }
-
-    /// Until when those who have not answered are waited for: three times as long as the others took, and the configured
-    /// bound on top. `None` as long as nobody could do it instead.
-    fn patience(&self, waiting: &BTreeMap<Url, Holding>, started: Instant) -> Option<Instant> {
-        let others = self.members.active_now();
-        let has_other = others.iter().any(|worker| !waiting.contains_key(&worker.url));
-        let is_over = waiting.is_empty() || !has_other;
-        let so_far = started.elapsed();
-        (!is_over).then(|| started + so_far * 3 + self.members.config().straggler_after)
-    }
-
-    fn give_up_on<T>(&self, waiting: &BTreeMap<Url, Holding>, batch: &mut Batch<T>, after: Duration) {
-        for (url, holding) in waiting {
-            self.members.mark_slow(url);
-            batch
-                .lost
-                .extend(holding.partitions.iter().map(|(number, _)| number));
-            batch.reason = format!(
-                "worker {url} let the others wait for {:.1} s",
-                after.as_secs_f64()
-            );
-        }
-    }
-
-    /// Makes lost partitions again on the workers that are left; returns who holds them now.
-    async fn recover(
-        &self,
-        lost: BTreeSet<u32>,
-        holders: Vec<Url>,
-        mut reason: String,
-    ) -> Result<Vec<(Url, Holding)>, Failure> {
-        let mut state = self.state.lock().await;
-        self.members.probe(&holders).await;
-        loop {
-            state.recoveries += 1;
-            if state.recoveries > MAX_RECOVERIES {
-                return Err(lost_too_often());
-            }
-            let workers = self.members.active().await?;
+        state: &mut State,
+        partitions: &BTreeSet<u32>,
+        on: &BTreeSet<Url>,
+        why: &Why,
+    ) -> Result<BTreeMap<u32, Url>, Failure> {
+        if let Why::Lost(reason) = why {
             (self.tell)(format!(
                 "{reason}: {} of {} partitions are made again on {} worker(s)",
-                lost.len(),
+                partitions.len(),
                 self.leaves.len(),
-                workers.len()
+                on.len()
             ));
-            match self.rebuild(&mut state, &workers, &lost).await {
-                Ok(()) => return Ok(self.holdings(&state, Some(&lost))),
-                Err(failure) if is_recoverable(&failure) => {
-                    let urls: Vec<Url> = workers.into_iter().map(|worker| worker.url).collect();
-                    self.members.probe(&urls).await;
-                    reason = failure.message;
-                }
-                Err(failure) => return Err(failure),
+        }
+        let mut workers = self.members.active_now();
+        workers.retain(|worker| on.contains(&worker.url));
+        let made = self.rebuild(state, &workers, partitions).await;
+        if let Why::Moved(reason) = why {
+            let dataset = self.members.dataset();
+            match &made {
+                Ok(_) => tracing::info!(dataset, partitions = partitions.len(), reason, "partitions moved"),
+                Err(failure) => tracing::warn!(dataset, %failure, reason, "partitions could not be moved"),
             }
         }
+        made
     }
 
     /// Makes partitions on these workers, with their blocks if there are any.
@@ -251,10 +198,10 @@ impl Placement {
         state: &mut State,
         workers: &[WorkerInfo],
         numbers: &BTreeSet<u32>,
-    ) -> Result<(), Failure> {
+    ) -> Result<BTreeMap<u32, Url>, Failure> {
         let engine = self.members.engine(workers);
         let urls: Vec<Url> = workers.iter().map(|worker| worker.url.clone()).collect();
-        let holders = state.owners.values().chain(&urls).cloned().collect();
+        let holders = state.standing.owners().values().chain(&urls).cloned().collect();
         self.members.hold(holders);
         let deadline = self.members.config().ingest_deadline;
         let rebuilt = async {
@@ -269,82 +216,53 @@ impl Placement {
             .counters()
             .partitions_rebuilt
             .inc_by(numbers.len() as u64);
-        state.owners = owners(&state.dataset)?;
-        self.members.hold(state.owners.values().cloned().collect());
+        let owners = owners(&state.dataset)?;
+        self.members.hold(owners.values().cloned().collect());
         let Some((task, spec)) = &state.blocks else {
-            return Ok(());
+            return Ok(owners);
         };
-        let build = |(url, holding): (Url, Holding)| async move {
-            let built = async {
-                self.members
-                    .channel(&url)?
-                    .build_blocks(task, &holding, spec)
-                    .await
-            };
-            self.members.with(std::slice::from_ref(&url), built).await
+        let mut made: BTreeMap<&Url, Vec<u32>> = BTreeMap::new();
+        for (number, url) in owners.iter().filter(|(number, _)| numbers.contains(number)) {
+            made.entry(url).or_default().push(*number);
+        }
+        let dataset = &state.dataset.id;
+        let build = |(url, numbers): (&Url, Vec<u32>)| {
+            let (url, holding) = (url.clone(), self.holding(dataset, numbers));
+            async move {
+                let built = async {
+                    self.members
+                        .channel(&url)?
+                        .build_blocks(task, &holding, spec)
+                        .await
+                };
+                self.members.with(std::slice::from_ref(&url), built).await
+            }
         };
-        try_join_all(self.holdings(state, Some(numbers)).into_iter().map(build)).await?;
-        Ok(())
+        try_join_all(made.into_iter().map(build)).await?;
+        Ok(owners)
     }
 
-    /// Gives workers that joined their share, and takes everything from those that want to go.
-    async fn rebalance(&self, state: &mut State) {
-        if !state.rebalances {
-            return;
-        }
-        let active = self.members.active_now();
-        let urls: BTreeSet<Url> = active.iter().map(|worker| worker.url.clone()).collect();
-        // What lost workers held is made again when it is asked for, which is told.
-        let there = self.members.there();
-        let owners = state.owners.iter().filter(|(_, owner)| there.contains(owner));
-        let Some(step) = rebalance::step(owners, &urls) else {
-            return;
-        };
-        let mut moved: BTreeMap<Url, Vec<u32>> = BTreeMap::new();
-        for number in &step.partitions {
-            moved
-                .entry(state.owners[number].clone())
-                .or_default()
-                .push(*number);
-        }
-        let mut targets = active;
-        targets.retain(|worker| step.targets.contains(&worker.url));
-        match self.rebuild(state, &targets, &step.partitions).await {
-            Ok(()) => {
-                tracing::info!(
-                    dataset = self.members.dataset(),
-                    partitions = step.partitions.len(),
-                    reason = step.reason,
-                    "partitions moved"
-                );
-                self.members.release_partitions(moved.into_iter().collect()).await;
-            }
-            // Where they were they still are, or they will be found lost when they are asked for.
-            Err(failure) => {
-                tracing::warn!(%failure, reason = step.reason, "partitions could not be moved");
-                state.rebalances = is_recoverable(&failure);
-            }
+    fn holding(&self, dataset: &str, numbers: Vec<u32>) -> Holding {
+        let with_leaf = |number| (number, self.leaves[&number]);
+        Holding {
+            dataset: dataset.to_string(),
+            leaf_count: self.leaves.len() as u32,
+            partitions: numbers.into_iter().map(with_leaf).collect(),
         }
     }
+}
 
-    /// Who holds which partitions; of those in `only`, if that is given.
-    fn holdings(&self, state: &State, only: Option<&BTreeSet<u32>>) -> Vec<(Url, Holding)> {
-        let mut by_owner: BTreeMap<&Url, Vec<(u32, u32)>> = BTreeMap::new();
-        for (number, url) in &state.owners {
-            if only.is_none_or(|only| only.contains(number)) {
-                let partitions = by_owner.entry(url).or_default();
-                partitions.push((*number, self.leaves[number]));
-            }
-        }
-        let holding = |(url, partitions): (&Url, _)| {
-            let holding = Holding {
-                dataset: state.dataset.id.clone(),
-                leaf_count: self.leaves.len() as u32,
-                partitions,
-            };
-            (url.clone(), holding)
-        };
-        by_owner.into_iter().map(holding).collect()
+/// The next of the pending that is there, if one is before `until`.
+async fn next_before<F: Future>(
+    pending: &mut FuturesUnordered<F>,
+    until: Option<Instant>,
+) -> Option<F::Output> {
+    let Some(until) = until else {
+        return pending.next().await;
+    };
+    tokio::select! {
+        next = pending.next() => next,
+        () = sleep_until(until) => None,
     }
 }
 
