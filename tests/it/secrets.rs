@@ -66,7 +66,10 @@ async fn no_secret_is_found_outside_its_own_file() {
     let created = machine.run_json(&["token", "create"]).await.succeeded();
     let outputs = carry_out(&machine).await;
 
-    let secret = |token: &str| token.split('.').nth(2).unwrap().to_string();
+    let secret = |token: &str| {
+        let (_, parts) = token.split_once("rookery_join_v1.").unwrap();
+        parts.split('.').nth(1).unwrap().to_string()
+    };
     let home = machine.home().to_path_buf();
     let secrets = Secrets(vec![
         ("the token", machine.token()),
@@ -90,12 +93,24 @@ async fn no_secret_is_found_outside_its_own_file() {
             .map(|(pid, _)| pid.to_string())
     });
     let workers = started["workers"].as_array().unwrap().iter();
-    let pids = workers.map(|worker| worker["pid"].to_string()).chain(driver_pid);
-    for pid in pids {
+    let pids: Vec<String> = workers
+        .map(|worker| worker["pid"].to_string())
+        .chain(driver_pid)
+        .collect();
+    for pid in &pids {
         let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap();
         assert_eq!(secrets.found_in(&line), None, "in the list of processes");
     }
     machine.run(&["down"]).await.succeeded();
+    // The driver is the last to end, and its database is tidied up as it does.
+    let gone = async {
+        while pids.iter().any(|pid| Path::new(&format!("/proc/{pid}")).exists()) {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(rookery_tests::DEADLINE, gone)
+        .await
+        .expect("driver and workers end");
     let mut logs = 0;
     for file in files(&home) {
         let name = file.strip_prefix(&home).unwrap().to_str().unwrap();

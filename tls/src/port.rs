@@ -93,7 +93,7 @@ impl Tls {
             match shaken.await {
                 Ok(Ok(shaken)) => shaken,
                 Ok(Err(error)) => {
-                    tracing::debug!(%address, %error, "no TLS connection came about");
+                    tracing::info!(%address, %error, "no TLS connection came about");
                     None
                 }
                 Err(_) => {

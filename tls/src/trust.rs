@@ -1,6 +1,7 @@
 //! [`Trust`]: whom a client believes, and how it shows who it is itself.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -11,6 +12,9 @@ use tonic::transport::{ClientTlsConfig, Endpoint};
 
 use crate::certificate::roots;
 use crate::{CaCertificate, Fingerprint, Identity, Role, provider};
+
+/// How long a server may take to show who it is.
+const HANDSHAKE_WITHIN: Duration = Duration::from_secs(10);
 
 /// What a client needs for its connections: the server's certificate must be made by this authority, for the name in the
 /// URL, and for this role. A worker's certificate is good for no driver, whatever name it was made for.
@@ -57,7 +61,7 @@ impl Trust {
     /// # Errors
     /// tonic's, when the identity is not usable.
     pub fn secure(&self, endpoint: Endpoint, server: Role) -> Result<Endpoint, tonic::transport::Error> {
-        let mut config = ClientTlsConfig::new();
+        let mut config = ClientTlsConfig::new().timeout(HANDSHAKE_WITHIN);
         if let Some(identity) = &self.identity {
             config = config.identity(tonic::transport::Identity::from_pem(
                 format!("{}{}", identity.certificate_pem(), identity.ca().pem()),
