@@ -7,10 +7,11 @@ use rookery_proto::Failure;
 use rookery_tracking::ViewType;
 
 use crate::commands::{
-    artifacts, data, down, driver, experiments, jobs, models, predict, run, runs, submit, up, validate,
-    worker, workers,
+    artifacts, data, down, driver, experiments, jobs, models, predict, run, runs, submit, token, up,
+    validate, worker, workers,
 };
 use crate::state_dir::StateDir;
+use crate::trust::CA_VARIABLE;
 
 /// Heading of the options that every command takes.
 const GLOBAL: &str = "Global options";
@@ -50,6 +51,11 @@ pub(crate) struct Places {
     /// [default: the driver that the state folder knows, and the records in that folder]
     #[arg(long, global = true, value_name = "URL", help_heading = GLOBAL)]
     driver: Option<String>,
+
+    /// The certificate of the driver's authority, for a driver on TLS [env: ROOKERY_CA]
+    /// [default: tls/ca.pem in the state folder]
+    #[arg(long, global = true, value_name = "FILE", help_heading = GLOBAL)]
+    ca: Option<PathBuf>,
 }
 
 impl Places {
@@ -63,6 +69,12 @@ impl Places {
         self.driver
             .clone()
             .or_else(|| std::env::var("ROOKERY_URL").ok().filter(|url| !url.is_empty()))
+    }
+
+    /// The file with the certificate of the driver's authority, if flag or environment names one.
+    pub(crate) fn ca(&self) -> Option<PathBuf> {
+        let variable = std::env::var_os(CA_VARIABLE).filter(|file| !file.is_empty());
+        self.ca.clone().or(variable.map(PathBuf::from))
     }
 }
 
@@ -118,6 +130,7 @@ pub(crate) enum Command {
     Submit(submit::SubmitArgs),
     Jobs(jobs::JobsArgs),
     Workers(workers::WorkersArgs),
+    Token(token::TokenArgs),
     Data(data::DataArgs),
     Experiments(experiments::ExperimentsArgs),
     Runs(runs::RunsArgs),
@@ -141,6 +154,7 @@ impl Cli {
                 Command::Submit(args) => args.json.json,
                 Command::Jobs(args) => args.json().json,
                 Command::Workers(args) => args.json().json,
+                Command::Token(args) => args.json().json,
                 Command::Data(args) => args.json().json,
                 Command::Experiments(args) => args.json().json,
                 Command::Runs(args) => args.json().json,

@@ -6,6 +6,7 @@ use rookery_proto::v1::job_event::Event;
 use rookery_proto::v1::job_service_client::JobServiceClient;
 use rookery_proto::v1::{self, GetClusterRequest, SubmitJobRequest, WatchJobRequest};
 use rookery_proto::{ErrorClass, Failure, MAX_MESSAGE_BYTES, SendToken, Token};
+use rookery_tls::{CaCertificate, Role, Trust, trouble};
 use tokio::time::Instant;
 use tonic::service::interceptor::InterceptedService;
 use tonic::transport::{Channel, Endpoint};
@@ -19,7 +20,9 @@ use crate::job_event::{
     Cleaning, DropReason, Iteration, JobEnd, JobEvent, JobStatus, RunStarted, RunSummary, Split, What,
 };
 use crate::job_file::JobFile;
-use crate::{listen, token};
+use crate::{listen, token, trust};
+
+mod join_tokens;
 
 /// How long connecting, and how long one answer may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -34,29 +37,38 @@ const RECONNECT_PAUSE: Duration = Duration::from_millis(200);
 #[derive(Debug, Clone)]
 pub(crate) struct DriverClient {
     url: Url,
+    channel: InterceptedService<Channel, SendToken>,
     jobs: JobServiceClient<InterceptedService<Channel, SendToken>>,
 }
 
 impl DriverClient {
-    /// A client of the driver at `url`, which is contacted by the first call, with the token if one is known.
-    pub(crate) fn new(url: Url, token: Option<&Token>) -> Result<Self, Failure> {
-        let endpoint = Endpoint::from_shared(url.to_string())
-            .map_err(|e| config(format!("no driver URL: {e}")).at(url.to_string()))?
+    /// A client of the driver at `url`, which is contacted by the first call, with the token if one is known. A driver on
+    /// TLS must be of the authority `ca`.
+    pub(crate) fn new(url: Url, token: Option<&Token>, ca: Option<CaCertificate>) -> Result<Self, Failure> {
+        let wrong = |e| config(format!("no driver URL: {e}")).at(url.to_string());
+        let mut endpoint = Endpoint::from_shared(url.to_string())
+            .map_err(wrong)?
             .connect_timeout(CONNECT_TIMEOUT)
             .http2_keep_alive_interval(KEEPALIVE)
             .keep_alive_timeout(KEEPALIVE)
             .keep_alive_while_idle(true)
             .tcp_nodelay(true);
-        let jobs = JobServiceClient::with_interceptor(endpoint.connect_lazy(), SendToken::new(token))
-            .max_decoding_message_size(MAX_MESSAGE_BYTES);
-        Ok(Self { url, jobs })
+        if let Some(ca) = ca {
+            endpoint = Trust::in_authority(ca)
+                .secure(endpoint, Role::Driver)
+                .map_err(wrong)?;
+        }
+        let channel = InterceptedService::new(endpoint.connect_lazy(), SendToken::new(token));
+        let jobs = JobServiceClient::new(channel.clone()).max_decoding_message_size(MAX_MESSAGE_BYTES);
+        Ok(Self { url, channel, jobs })
     }
 
     /// A client of the driver that flags, environment or state directory name.
     pub(crate) fn of(places: &Places) -> Result<Self, Failure> {
         let state = places.state_dir()?;
         let url = state.find_driver(places.driver().as_deref())?;
-        Self::new(url, token::of_client(&state)?.as_ref())
+        let ca = trust::of_client(places, &state, &url)?;
+        Self::new(url, token::of_client(&state)?.as_ref(), ca)
     }
 
     /// Submits a job and returns its id.
@@ -176,6 +188,9 @@ impl DriverClient {
     fn failure(&self, status: Status) -> Failure {
         let url = listen::display(&self.url);
         let transport = status.details().is_empty();
+        if let Some(failure) = trouble::explain(&status, "driver", url) {
+            return failure;
+        }
         match status.code() {
             Code::Unavailable | Code::Unknown | Code::Cancelled if transport => Failure::new(
                 ErrorClass::Unreachable,
@@ -402,9 +417,9 @@ mod tests {
     #[tokio::test]
     async fn a_driver_that_is_not_there_is_unreachable_with_the_reason() {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = listen::url_of(&listener).unwrap();
+        let url = listen::url_of(&listener, false, None).unwrap();
         drop(listener);
-        let failure = DriverClient::new(url.clone(), None)
+        let failure = DriverClient::new(url.clone(), None, None)
             .unwrap()
             .active_workers()
             .await
@@ -422,7 +437,7 @@ mod tests {
                 .build()
                 .unwrap();
             let _guard = runtime.enter();
-            DriverClient::new(Url::parse("http://127.0.0.1:1").unwrap(), None)
+            DriverClient::new(Url::parse("http://127.0.0.1:1").unwrap(), None, None)
                 .unwrap()
                 .failure(status)
         };

@@ -5,9 +5,9 @@ use rookery_proto::{ErrorClass, Failure};
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
-use crate::client::DriverClient;
+use crate::driver_port::Access;
 use crate::listen;
-use crate::local_driver::{Access, DriverBounds, LocalDriver};
+use crate::local_driver::{DriverBounds, LocalDriver};
 use crate::output::Output;
 use crate::state_dir::StateDir;
 use crate::tracking_hint::TrackingHint;
@@ -75,7 +75,7 @@ impl LocalCluster {
     pub(crate) async fn start(
         args: &ClusterArgs,
         address: &str,
-        access: Access,
+        access: &Access,
         lasts: bool,
         state: &StateDir,
         shutdown: &CancellationToken,
@@ -83,8 +83,9 @@ impl LocalCluster {
         state.create()?;
         let plan = args.worker_plan();
         let mut driver = LocalDriver::start(address, state, &args.bounds, access, lasts, shutdown).await?;
-        let mut workers = WorkerProcesses::start(&plan, driver.url(), driver.token(), &state.logs())?;
-        let mut client = DriverClient::new(driver.url().clone(), driver.token())?;
+        let access = driver.for_workers()?;
+        let mut workers = WorkerProcesses::start(&plan, &access, &state.logs())?;
+        let mut client = driver.client()?;
         let ready = tokio::select! {
             () = shutdown.cancelled() => Err(Failure::new(ErrorClass::Cancelled, "stopped while the workers were starting")),
             ready = workers.registered(&mut client) => ready,
@@ -95,7 +96,7 @@ impl LocalCluster {
             workers,
             threads: plan.threads,
         };
-        match ready {
+        match ready.and_then(|()| cluster.driver.workers_have_joined(&access)) {
             Ok(()) => Ok(cluster),
             Err(failure) => {
                 // The reason is what counts, whatever else goes wrong now.
@@ -112,12 +113,13 @@ impl LocalCluster {
         stopped
     }
 
-    /// Says that the cluster is there.
-    pub(crate) fn announce(&self, state: &StateDir, output: &Output) {
+    /// Says that the cluster is there, and how it grows.
+    pub(crate) fn announce(&self, state: &StateDir, output: &Output) -> Result<(), Failure> {
         let url = self.driver.url();
+        let join_command = self.driver.join_command()?;
         if output.is_json() {
-            output.object(&self.object(state));
-            return;
+            output.object(&self.object(state, Some(join_command)));
+            return Ok(());
         }
         let count = self.workers.all().len();
         output.line(&format!("driver   {}", listen::display(url)));
@@ -128,19 +130,17 @@ impl LocalCluster {
         }
         output.line("");
         output.line("submit a job:  rookery submit JOB.toml --wait");
-        output.line(&format!(
-            "add a worker:  rookery worker --driver {}",
-            listen::display(url)
-        ));
+        output.line(&format!("add a worker:  {join_command}"));
         output.line(&format!(
             "with MLflow:   {}",
             self.driver.tracking_hint().in_shell()
         ));
         output.line("stop:          Ctrl-C, or rookery down");
+        Ok(())
     }
 
     /// The cluster as programs read it.
-    pub(crate) fn object(&self, state: &StateDir) -> impl Serialize + use<> {
+    pub(crate) fn object(&self, state: &StateDir, join_command: Option<String>) -> impl Serialize + use<> {
         #[derive(Serialize)]
         struct Worker {
             pid: u32,
@@ -154,6 +154,8 @@ impl LocalCluster {
             state_dir: String,
             #[serde(flatten)]
             tracking: TrackingHint,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            join_command: Option<String>,
             workers: Vec<Worker>,
         }
         let worker = |w: &WorkerProcess| Worker {
@@ -166,6 +168,7 @@ impl LocalCluster {
             driver: listen::display(self.driver.url()).to_string(),
             state_dir: state.path().display().to_string(),
             tracking: self.driver.tracking_hint(),
+            join_command,
             workers: self.workers.all().iter().map(worker).collect(),
         }
     }

@@ -16,6 +16,7 @@ pub(crate) mod predict;
 pub(crate) mod run;
 pub(crate) mod runs;
 pub(crate) mod submit;
+pub(crate) mod token;
 pub(crate) mod up;
 pub(crate) mod validate;
 pub(crate) mod worker;
@@ -34,6 +35,7 @@ pub(crate) async fn run(cli: Cli, output: &mut Output) -> Result<(), Failure> {
         Command::Validate(args) => validate::validate(args, output).await,
         Command::Submit(args) => submit::submit(args, places, output).await,
         Command::Jobs(args) => jobs::jobs(args, places, output).await,
+        Command::Token(args) => token::token(args, places, output).await,
         Command::Workers(args) => workers::workers(args, places, output).await,
         Command::Data(args) => data::data(args, output).await,
         Command::Experiments(args) => experiments::experiments(args, places, output).await,

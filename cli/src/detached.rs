@@ -87,10 +87,7 @@ fn announce(object: &Value, log: &str, output: &Output) {
     output.line(&format!("log      {log}"));
     output.line("");
     output.line("submit a job:  rookery submit JOB.toml --wait");
-    output.line(&format!(
-        "add a worker:  rookery worker --driver {}",
-        text("driver")
-    ));
+    output.line(&format!("add a worker:  {}", text("join_command")));
     output.line("stop:          rookery down");
 }
 

@@ -1,24 +1,32 @@
 //! [`LocalDriver`]: a driver in this process, with the state directory's records.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
-use rookery_driver::{DriverConfig, job_spec};
-use rookery_proto::{ErrorClass, Failure, Token};
+use rookery_driver::{DriverConfig, Tls, job_spec};
+use rookery_proto::{ErrorClass, Failure};
+use rookery_tracking::{Environment as _, SystemEnvironment};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
+use crate::client::DriverClient;
+use crate::commands::token::DEFAULT_LIFETIME;
 use crate::diagnostic::internal;
+use crate::driver_port::{Access, DriverPort, WorkersAt};
 use crate::spool::{self, Spool};
 use crate::state_dir::StateDir;
 use crate::token::{self, KnownToken};
 use crate::tracking_hint::TrackingHint;
+use crate::worker_processes::{WorkerAccess, WorkerProof};
 use crate::{listen, records};
 
 /// MLflow's variable for the server to record at.
 const TRACKING_URI_VARIABLE: &str = "MLFLOW_TRACKING_URI";
+/// How long workers that are started with a driver may take to join it.
+const LOCAL_JOIN_LIFETIME: Duration = Duration::from_secs(600);
 /// How long a driver tries, at its start, to deliver to one server what an earlier one could not.
 const LEFT_OVER_WAIT: Duration = Duration::from_secs(600);
 
@@ -83,14 +91,6 @@ fn minutes(text: &str) -> Result<Duration, String> {
         .ok_or_else(|| "expected a number of minutes above 0".to_string())
 }
 
-/// Who may call a driver.
-#[derive(Debug, Clone, Copy, Default, Args)]
-pub(crate) struct Access {
-    /// Let every program of this machine in, without a token
-    #[arg(long)]
-    insecure: bool,
-}
-
 impl DriverBounds {
     fn apply(&self, mut config: DriverConfig) -> DriverConfig {
         for (bound, ms) in [
@@ -121,6 +121,11 @@ impl DriverBounds {
 #[derive(Debug)]
 pub(crate) struct LocalDriver {
     url: Url,
+    /// How this machine reaches it.
+    local_url: Url,
+    workers_at: WorkersAt,
+    tls: Option<Arc<Tls>>,
+    ca_file: Option<PathBuf>,
     state: StateDir,
     /// Whether the state directory names it.
     is_public: bool,
@@ -140,20 +145,27 @@ impl LocalDriver {
         address: &str,
         state: &StateDir,
         bounds: &DriverBounds,
-        access: Access,
+        access: &Access,
         lasts: bool,
         shutdown: &CancellationToken,
     ) -> Result<Self, Failure> {
-        let listener = listen::bind(address).await?;
-        let url = listen::url_of(&listener)?;
+        let DriverPort {
+            listener,
+            url,
+            local_url,
+            workers_at,
+            tls,
+            ca_file,
+        } = DriverPort::open(address, access, state).await?;
         let records = records::open(state).await?;
-        let token = match access.insecure {
+        let token = match access.is_insecure() {
             true => None,
             false => Some(token::of_driver(state)?),
         };
         let mut driver_config = bounds.apply(DriverConfig::new(url.clone()));
         driver_config.journal = lasts.then(|| state.journal());
         driver_config.token = token.as_ref().map(|known| known.token.clone());
+        driver_config.tls = tls.clone();
         let spool = Spool::new(state);
         driver_config.tracking_uri = tracking_uri()?;
         driver_config.remote = Some(Arc::new(spool.clone()));
@@ -173,6 +185,10 @@ impl LocalDriver {
         )));
         Ok(Self {
             url,
+            local_url,
+            workers_at,
+            tls,
+            ca_file,
             state: state.clone(),
             is_public: false,
             token,
@@ -187,14 +203,52 @@ impl LocalDriver {
         &self.url
     }
 
-    /// What it asks callers for.
-    pub(crate) fn token(&self) -> Option<&Token> {
-        self.token.as_ref().map(|known| &known.token)
+    /// A client of it, in this process.
+    pub(crate) fn client(&self) -> Result<DriverClient, Failure> {
+        let ca = self.tls.as_ref().map(|tls| tls.authority.certificate().clone());
+        let token = self.token.as_ref().map(|known| &known.token);
+        DriverClient::new(self.local_url.clone(), token, ca)
+    }
+
+    /// What workers beside it are started with. On TLS all of them use one join token, which lets nobody in for long.
+    pub(crate) fn for_workers(&self) -> Result<WorkerAccess, Failure> {
+        let proof = match &self.tls {
+            Some(tls) => {
+                let now_ms = SystemEnvironment.now_ms();
+                WorkerProof::Join {
+                    at: self.workers_at.clone(),
+                    token: tls.join_tokens.create(Some(LOCAL_JOIN_LIFETIME), now_ms)?,
+                }
+            }
+            None => WorkerProof::Token(self.token.as_ref().map(|known| known.token.clone())),
+        };
+        Ok(WorkerAccess {
+            driver: self.local_url.clone(),
+            proof,
+        })
+    }
+
+    /// From now on the join token of the workers beside it lets nobody in.
+    pub(crate) fn workers_have_joined(&self, access: &WorkerAccess) -> Result<(), Failure> {
+        match (&self.tls, &access.proof) {
+            (Some(tls), WorkerProof::Join { token, .. }) => tls.join_tokens.revoke(token.id()),
+            _ => Ok(()),
+        }
+    }
+
+    /// The command that adds a worker; on TLS with a new join token.
+    pub(crate) fn join_command(&self) -> Result<String, Failure> {
+        let token = self.tls.as_ref().map(|tls| {
+            let now_ms = SystemEnvironment.now_ms();
+            tls.join_tokens.create(Some(DEFAULT_LIFETIME), now_ms)
+        });
+        let token = token.transpose()?.map(|token| token.expose());
+        Ok(join_command(listen::display(&self.url), token.as_deref()))
     }
 
     /// What MLflow's clients need to find it.
     pub(crate) fn tracking_hint(&self) -> TrackingHint {
-        TrackingHint::new(&self.url, self.token.as_ref())
+        TrackingHint::new(&self.url, self.token.as_ref(), self.ca_file.as_deref())
     }
 
     /// From now on it is the state directory's driver: others find it there, and why it ended is noted.
@@ -233,6 +287,14 @@ impl LocalDriver {
                     format!("the driver did not stop within {} s", stop_within.as_secs()),
                 ))
             })
+    }
+}
+
+/// The command that adds a worker to the cluster of a driver.
+pub(crate) fn join_command(driver: &str, join_token: Option<&str>) -> String {
+    match join_token {
+        Some(token) => format!("rookery worker --driver {driver} --join-token {token}"),
+        None => format!("rookery worker --driver {driver}"),
     }
 }
 

@@ -5,7 +5,8 @@
 //!
 //! A job's events arrive through [`client`] as [`job_event`]s, and [`report`] makes lines, JSON or a progress bar
 //! of them. [`cluster`] is a cluster on this machine: a driver in this process ([`local_driver`]) and workers as
-//! child processes ([`worker_processes`]). Everything that is kept lies in the [`state_dir`].
+//! child processes ([`worker_processes`]). Everything that is kept lies in the [`state_dir`]. Between machines all speak
+//! TLS: [`driver_port`], [`trust`] and [`worker_identity`] are its driver's, client's and worker's sides.
 //!
 //! Commands that look at what was recorded open it through [`records`], and show it with [`table`], [`plot`] and
 //! [`times`].
@@ -17,6 +18,7 @@ mod cluster_rows;
 mod commands;
 mod detached;
 mod diagnostic;
+mod driver_port;
 mod job_event;
 mod job_file;
 mod listen;
@@ -36,6 +38,8 @@ mod table;
 mod times;
 mod token;
 mod tracking_hint;
+mod trust;
+mod worker_identity;
 mod worker_processes;
 
 use std::process::ExitCode;

@@ -5,15 +5,15 @@ use std::time::Duration;
 
 use rookery_driver::Records;
 use rookery_proto::{Failure, Token};
+use rookery_tls::CaCertificate;
 use rookery_tracking::rest::{Bounds, Credentials, RestStore};
 use rookery_tracking::{ArtifactStore, ModelRegistry, SqlStore, SystemEnvironment, TrackingStore};
 use url::Url;
 
 use crate::args::Places;
 use crate::diagnostic::{config, of_tracking};
-use crate::listen;
 use crate::state_dir::{Database, StateDir};
-use crate::token;
+use crate::{listen, token, trust};
 
 mod files;
 mod find;
@@ -41,8 +41,8 @@ pub(crate) struct OpenRecords {
 pub(crate) enum RecordsAt {
     /// In files of this machine.
     StateDir(StateDir),
-    /// Behind a driver that the user named, with the token it asks for.
-    Driver(Url, Option<Token>),
+    /// Behind a driver that the user named, with the token it asks for and, on TLS, its authority.
+    Driver(Url, Option<Token>, Option<CaCertificate>),
 }
 
 impl RecordsAt {
@@ -51,7 +51,9 @@ impl RecordsAt {
         match places.driver() {
             Some(named) => {
                 let url = listen::driver_url(&named, "--driver or ROOKERY_URL")?;
-                Ok(Self::Driver(url, token::of_client(&places.state_dir()?)?))
+                let state = places.state_dir()?;
+                let ca = trust::of_client(places, &state, &url)?;
+                Ok(Self::Driver(url, token::of_client(&state)?, ca))
             }
             None => places.state_dir().map(Self::StateDir),
         }
@@ -61,7 +63,7 @@ impl RecordsAt {
     pub(crate) async fn open(&self) -> Result<OpenRecords, Failure> {
         match self {
             Self::StateDir(state) => local(state).await,
-            Self::Driver(url, token) => remote(url, token.as_ref()),
+            Self::Driver(url, token, ca) => remote(url, token.as_ref(), ca.as_ref()),
         }
     }
 
@@ -90,7 +92,7 @@ impl RecordsAt {
     pub(crate) fn place(&self) -> String {
         match self {
             Self::StateDir(state) => state.path().display().to_string(),
-            Self::Driver(url, _) => listen::display(url).to_string(),
+            Self::Driver(url, ..) => listen::display(url).to_string(),
         }
     }
 }
@@ -125,7 +127,7 @@ async fn opened(state: &StateDir) -> Result<(Arc<SqlStore>, ArtifactStore), Fail
     Ok((Arc::new(database), artifacts))
 }
 
-fn remote(url: &Url, token: Option<&Token>) -> Result<OpenRecords, Failure> {
+fn remote(url: &Url, token: Option<&Token>, ca: Option<&CaCertificate>) -> Result<OpenRecords, Failure> {
     let credentials = token.map_or(Credentials::None, |token| {
         Credentials::Bearer(token.expose().to_string())
     });
@@ -133,7 +135,9 @@ fn remote(url: &Url, token: Option<&Token>) -> Result<OpenRecords, Failure> {
         retry_for: PATIENCE,
         ..Bounds::default()
     };
-    let rest = RestStore::connect_within(url.clone(), credentials, bounds).map_err(|e| of_tracking(&e))?;
+    let ca = ca.map(CaCertificate::pem);
+    let rest =
+        RestStore::connect_trusting(url.clone(), credentials, bounds, ca).map_err(|e| of_tracking(&e))?;
     let artifacts = RunFiles::Remote(rest.artifacts());
     let rest = Arc::new(rest);
     Ok(OpenRecords {

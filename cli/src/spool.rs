@@ -9,13 +9,15 @@ use async_trait::async_trait;
 use rookery_driver::{Delivery, JobRecords, RemoteRecords, RunArtifacts};
 use rookery_proto::{ErrorClass, Failure};
 use rookery_tracking::artifacts::sha256_hex;
-use rookery_tracking::rest::{Bounds, Credentials, Pending, RestStore, SpooledStore, deliver_pending};
+use rookery_tracking::rest::{Bounds, Pending, RestStore, SpooledStore, deliver_pending};
 use rookery_tracking::{Environment as _, LoggedModel, RunInfo, SystemEnvironment, TrackingError};
 use url::Url;
 
 use crate::diagnostic::{internal, of_tracking};
 use crate::listen;
 use crate::state_dir::StateDir;
+
+mod credentials;
 
 /// The file that says which server a folder is for.
 const URI_FILE: &str = "uri";
@@ -179,20 +181,9 @@ pub(crate) fn left(uri: &Url, folder: &Path, pending: &Pending) -> Option<String
     }
 }
 
-/// The server at an address, with the credentials that MLflow's clients would use for it.
+/// The server at an address, with the credentials that are meant for it.
 fn connect(uri: &Url) -> Result<RestStore, Failure> {
-    let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-    let credentials = match (
-        variable("MLFLOW_TRACKING_USERNAME"),
-        variable("MLFLOW_TRACKING_TOKEN"),
-    ) {
-        (Some(user), _) => Credentials::Basic {
-            user,
-            password: variable("MLFLOW_TRACKING_PASSWORD").unwrap_or_default(),
-        },
-        (None, Some(token)) => Credentials::Bearer(token),
-        (None, None) => Credentials::None,
-    };
+    let credentials = credentials::of_environment(uri);
     // Delivery goes on by itself; a call that gives up soon says sooner what is wrong.
     let bounds = Bounds {
         retry_for: CALL_PATIENCE,

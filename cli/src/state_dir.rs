@@ -1,11 +1,10 @@
 //! [`StateDir`]: the folder of records, models, logs and the running driver's URL. Only its owner can read it.
 
 use std::fs;
-use std::io::Write as _;
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use rookery_proto::{ErrorClass, Failure};
+use rookery_tls::{Authority, private_file};
 use rookery_tracking::{Environment as _, SystemEnvironment};
 use url::Url;
 
@@ -79,9 +78,7 @@ impl StateDir {
 
     /// Makes the folder and the one for logs, for the owner's eyes only.
     pub(crate) fn create(&self) -> Result<(), Failure> {
-        let mut builder = fs::DirBuilder::new();
-        builder.recursive(true).mode(0o700);
-        builder.create(self.logs()).map_err(|e| {
+        private_file::make_folder(&self.logs()).map_err(|e| {
             config(format!("the state directory can't be created: {e}"))
                 .at(self.path.display().to_string())
                 .hint("set --state-dir or ROOKERY_HOME to a folder you can write to")
@@ -124,6 +121,26 @@ impl StateDir {
         self.path.join("token")
     }
 
+    /// The folder of certificates and keys.
+    pub(crate) fn tls(&self) -> PathBuf {
+        self.path.join("tls")
+    }
+
+    /// The certificate of the authority of this folder's drivers.
+    pub(crate) fn ca_file(&self) -> PathBuf {
+        Authority::certificate_file(&self.tls())
+    }
+
+    /// The folder of the join tokens that this folder's drivers made.
+    pub(crate) fn join_tokens(&self) -> PathBuf {
+        self.tls().join("join-tokens")
+    }
+
+    /// How this folder's worker proves who it is.
+    pub(crate) fn worker_identity_file(&self) -> PathBuf {
+        self.tls().join("worker/identity.json")
+    }
+
     fn driver_url_file(&self) -> PathBuf {
         self.path.join("driver.url")
     }
@@ -131,9 +148,7 @@ impl StateDir {
     /// Tells other commands where the driver is. They see the old file or the new one, never a part.
     pub(crate) fn write_driver_url(&self, url: &Url) -> Result<(), Failure> {
         let file = self.driver_url_file();
-        let draft = self.path.join(format!("driver.url.{}", std::process::id()));
-        let written = write_private(&draft, listen::display(url)).and_then(|()| fs::rename(&draft, &file));
-        written.map_err(|e| {
+        private_file::replace(&file, &format!("{}\n", listen::display(url))).map_err(|e| {
             internal(format!("the driver's URL can't be written: {e}")).at(file.display().to_string())
         })
     }
@@ -185,13 +200,6 @@ impl StateDir {
                 .hint("start one with `rookery up`, name one with --driver URL, or train without one: `rookery run JOB`")),
         }
     }
-}
-
-/// Writes a line into a file that only its owner can read: a draft, to be put in its place whole.
-pub(crate) fn write_private(draft: &Path, line: &str) -> std::io::Result<()> {
-    let mut options = fs::OpenOptions::new();
-    let options = options.write(true).create(true).truncate(true).mode(0o600);
-    writeln!(options.open(draft)?, "{line}")
 }
 
 #[cfg(test)]

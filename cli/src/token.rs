@@ -5,9 +5,10 @@ use std::io::ErrorKind;
 use std::path::PathBuf;
 
 use rookery_proto::{Failure, Token};
+use rookery_tls::private_file;
 
 use crate::diagnostic::internal;
-use crate::state_dir::{StateDir, write_private};
+use crate::state_dir::StateDir;
 
 /// The variable that says what the token is, whatever the file holds.
 pub(crate) const TOKEN_VARIABLE: &str = "ROOKERY_TOKEN";
@@ -46,12 +47,16 @@ pub(crate) fn of_client(state: &StateDir) -> Result<Option<Token>, Failure> {
     known(state).map(|known| known.map(|known| known.token))
 }
 
+/// The token that the environment names.
+pub(crate) fn of_environment() -> Result<Option<Token>, Failure> {
+    let variable = std::env::var(TOKEN_VARIABLE).ok();
+    let text = variable.filter(|text| !text.trim().is_empty());
+    text.map(|text| Token::new(&text).map_err(|failure| failure.at(TOKEN_VARIABLE)))
+        .transpose()
+}
+
 fn known(state: &StateDir) -> Result<Option<KnownToken>, Failure> {
-    if let Some(text) = std::env::var(TOKEN_VARIABLE)
-        .ok()
-        .filter(|text| !text.trim().is_empty())
-    {
-        let token = Token::new(&text).map_err(|failure| failure.at(TOKEN_VARIABLE))?;
+    if let Some(token) = of_environment()? {
         return Ok(Some(KnownToken { token, file: None }));
     }
     let file = state.token_file();
@@ -76,21 +81,13 @@ fn known(state: &StateDir) -> Result<Option<KnownToken>, Failure> {
 /// Of two drivers that start at once, one makes the token and both use it: the file appears whole, and once.
 fn make(state: &StateDir) -> Result<(), Failure> {
     let file = state.token_file();
-    let draft = file.with_extension(std::process::id().to_string());
     let secret: String = rand::random::<[u8; TOKEN_BYTES]>()
         .iter()
         .map(|byte| format!("{byte:02x}"))
         .collect();
-    let write = || -> std::io::Result<()> {
-        write_private(&draft, &secret)?;
-        let linked = fs::hard_link(&draft, &file);
-        fs::remove_file(&draft)?;
-        match linked {
-            Err(e) if e.kind() == ErrorKind::AlreadyExists => Ok(()),
-            linked => linked,
-        }
-    };
-    write().map_err(|e| internal(format!("the token can't be written: {e}")).at(file.display().to_string()))
+    private_file::create(&file, &format!("{secret}\n"))
+        .map(|_| ())
+        .map_err(|e| internal(format!("the token can't be written: {e}")).at(file.display().to_string()))
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! [`TrackingHint`]: what MLflow's own clients need to be told, so that they use a driver as their server.
 
+use std::path::Path;
+
 use serde::Serialize;
 use url::Url;
 
@@ -14,17 +16,20 @@ pub(crate) struct TrackingHint {
     /// Its content is for `MLFLOW_TRACKING_TOKEN`; `null` when no token is asked for, or when it came from the
     /// environment.
     token_file: Option<String>,
+    /// For `MLFLOW_TRACKING_SERVER_CERT_PATH`; `null` when the driver is not on TLS.
+    ca_file: Option<String>,
     #[serde(skip)]
     token: Option<String>,
 }
 
 impl TrackingHint {
-    pub(crate) fn new(driver: &Url, token: Option<&KnownToken>) -> Self {
+    pub(crate) fn new(driver: &Url, token: Option<&KnownToken>, ca_file: Option<&Path>) -> Self {
         Self {
             tracking_uri: listen::display(driver).to_string(),
             token_file: token
                 .and_then(|known| known.file.as_ref())
                 .map(|file| file.display().to_string()),
+            ca_file: ca_file.map(|file| file.display().to_string()),
             token: token.map(KnownToken::in_shell),
         }
     }
@@ -36,11 +41,14 @@ impl TrackingHint {
 
     /// The line for a shell.
     pub(crate) fn in_shell(&self) -> String {
-        let uri = &self.tracking_uri;
-        match &self.token {
-            Some(token) => format!("export MLFLOW_TRACKING_URI={uri} MLFLOW_TRACKING_TOKEN={token}"),
-            None => format!("export MLFLOW_TRACKING_URI={uri}"),
+        let mut line = format!("export MLFLOW_TRACKING_URI={}", self.tracking_uri);
+        if let Some(token) = &self.token {
+            line.push_str(&format!(" MLFLOW_TRACKING_TOKEN={token}"));
         }
+        if let Some(file) = &self.ca_file {
+            line.push_str(&format!(" MLFLOW_TRACKING_SERVER_CERT_PATH='{file}'"));
+        }
+        line
     }
 }
 
@@ -70,7 +78,13 @@ mod tests {
                 "export MLFLOW_TRACKING_URI=http://127.0.0.1:7070 MLFLOW_TRACKING_TOKEN=\"$ROOKERY_TOKEN\"",
             ),
         ] {
-            assert_eq!(TrackingHint::new(&url, known.as_ref()).in_shell(), expected);
+            assert_eq!(TrackingHint::new(&url, known.as_ref(), None).in_shell(), expected);
         }
+        let ca = Path::new("/home/ada/.rookery/tls/ca.pem");
+        assert_eq!(
+            TrackingHint::new(&url, None, Some(ca)).in_shell(),
+            "export MLFLOW_TRACKING_URI=http://127.0.0.1:7070 \
+             MLFLOW_TRACKING_SERVER_CERT_PATH='/home/ada/.rookery/tls/ca.pem'"
+        );
     }
 }

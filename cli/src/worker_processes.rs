@@ -9,14 +9,17 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use rookery_proto::{ErrorClass, Failure, Token};
+use rookery_tls::JoinToken;
 use tokio::process::{Child, ChildStdin, Command};
 use tokio::time::Instant;
 use url::Url;
 
 use crate::client::DriverClient;
 use crate::diagnostic::internal;
+use crate::driver_port::WorkersAt;
 use crate::listen;
 use crate::token::TOKEN_VARIABLE;
+use crate::worker_identity::JOIN_TOKEN_VARIABLE;
 
 /// How long workers may take from their start to their registration.
 const REGISTER_WITHIN: Duration = Duration::from_secs(60);
@@ -43,6 +46,22 @@ pub(crate) struct WorkerPlan {
     pub(crate) answer_delay_ms: Option<u64>,
 }
 
+/// How workers find their driver, and how they prove who they are.
+#[derive(Debug, Clone)]
+pub(crate) struct WorkerAccess {
+    pub(crate) driver: Url,
+    pub(crate) proof: WorkerProof,
+}
+
+/// What a driver lets workers in with.
+#[derive(Debug, Clone)]
+pub(crate) enum WorkerProof {
+    /// The token of its state directory, if it asks for one.
+    Token(Option<Token>),
+    /// On TLS: each joins, and keeps its identity to itself.
+    Join { at: WorkersAt, token: JoinToken },
+}
+
 /// The running workers.
 #[derive(Debug)]
 pub(crate) struct WorkerProcesses {
@@ -64,14 +83,9 @@ pub(crate) struct WorkerProcess {
 
 impl WorkerProcesses {
     /// Starts the workers; they register in their own time.
-    pub(crate) fn start(
-        plan: &WorkerPlan,
-        driver: &Url,
-        token: Option<&Token>,
-        logs: &Path,
-    ) -> Result<Self, Failure> {
+    pub(crate) fn start(plan: &WorkerPlan, access: &WorkerAccess, logs: &Path) -> Result<Self, Failure> {
         remove_old_logs(logs);
-        let workers = (1..=plan.count).map(|number| WorkerProcess::start(number, plan, driver, token, logs));
+        let workers = (1..=plan.count).map(|number| WorkerProcess::start(number, plan, access, logs));
         Ok(Self {
             workers: workers.collect::<Result<_, _>>()?,
         })
@@ -155,14 +169,30 @@ impl WorkerProcesses {
     }
 }
 
+impl WorkerProof {
+    /// Secrets go by the environment: everybody on the machine sees flags.
+    fn give(&self, command: &mut Command) {
+        command.env_remove(JOIN_TOKEN_VARIABLE);
+        match self {
+            Self::Token(None) => {}
+            Self::Token(Some(token)) => {
+                command.env(TOKEN_VARIABLE, token.expose());
+            }
+            Self::Join { at, token } => {
+                command
+                    .env_remove(TOKEN_VARIABLE)
+                    .env(JOIN_TOKEN_VARIABLE, token.expose())
+                    .args(["--identity-in-memory", "--listen", &at.listen]);
+                if let Some(host) = &at.advertise {
+                    command.args(["--advertise", host]);
+                }
+            }
+        }
+    }
+}
+
 impl WorkerProcess {
-    fn start(
-        number: usize,
-        plan: &WorkerPlan,
-        driver: &Url,
-        token: Option<&Token>,
-        logs: &Path,
-    ) -> Result<Self, Failure> {
+    fn start(number: usize, plan: &WorkerPlan, access: &WorkerAccess, logs: &Path) -> Result<Self, Failure> {
         let log = logs.join(format!("worker-{}-{number}.log", std::process::id()));
         let failed = |what: &str, e: std::io::Error| {
             internal(format!("worker {number}: {what}: {e}")).at(log.display().to_string())
@@ -179,7 +209,7 @@ impl WorkerProcess {
                 "--exit-with-stdin",
                 "--verbose",
                 "--driver",
-                listen::display(driver),
+                listen::display(&access.driver),
             ])
             .args(["--threads", &plan.threads.to_string()])
             .stdin(Stdio::piped())
@@ -188,10 +218,7 @@ impl WorkerProcess {
             // Ctrl-C at a terminal reaches this process only, which then ends the workers after their work.
             .process_group(0)
             .kill_on_drop(true);
-        // Not a flag: everybody on the machine sees those.
-        if let Some(token) = token {
-            command.env(TOKEN_VARIABLE, token.expose());
-        }
+        access.proof.give(&mut command);
         if let Some(delay) = plan.answer_delay_ms {
             command.args(["--answer-delay-ms", &delay.to_string()]);
         }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use rookery_proto::Token;
 use url::Url;
 
+use crate::join::Tls;
 use crate::records::RemoteRecords;
 
 /// How long a driver's word that it lives holds. A run of a driver that died is closed when it has run out.
@@ -26,6 +27,8 @@ pub struct DriverConfig {
     pub url: Url,
     /// What every caller must know; `None` lets everybody in.
     pub token: Option<Token>,
+    /// How the port is on TLS; `None` for a port in the clear.
+    pub tls: Option<Arc<Tls>>,
     /// Where runs are recorded, unless the job says otherwise; `None` for this driver's own records.
     pub tracking_uri: Option<Url>,
     /// How the records of other servers are reached; `None` if they can't be.
@@ -67,6 +70,7 @@ impl DriverConfig {
         Self {
             url,
             token: None,
+            tls: None,
             tracking_uri: None,
             remote: None,
             journal: None,

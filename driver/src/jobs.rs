@@ -121,12 +121,13 @@ impl Jobs {
         stop: CancellationToken,
     ) -> Self {
         let authorization = config.token.as_ref().map(Token::authorization);
+        let secure = config.tls.as_ref().map(|tls| tls.to_workers());
         let known = Known::new(config.max_running_jobs);
         Self {
             config,
             records,
             workers,
-            channels: Channels::new(Patience::default(), authorization.as_deref()),
+            channels: Channels::new(Patience::default(), authorization.as_deref(), secure),
             owner,
             journal,
             known: Arc::new(Mutex::new(known)),

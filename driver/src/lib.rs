@@ -8,6 +8,7 @@
 //! Runs are written by `recording.rs` to [`Records`], which `port.rs` serves to MLflow's clients beside our own gRPC;
 //! `lease.rs` sees to it that no run outlives its driver as RUNNING.
 
+mod admission;
 mod blame;
 mod config;
 mod error;
@@ -16,6 +17,7 @@ mod idle;
 pub mod job_file;
 pub mod job_spec;
 mod jobs;
+mod join;
 mod journal;
 mod lease;
 mod materialize;
@@ -42,8 +44,11 @@ use std::sync::Arc;
 use axum::Extension;
 use axum::routing::get;
 use rookery_proto::v1::job_service_server::JobServiceServer;
+use rookery_proto::v1::join_service_server::JoinServiceServer;
+use rookery_proto::v1::join_token_service_server::JoinTokenServiceServer;
 use rookery_proto::v1::membership_service_server::MembershipServiceServer;
 use rookery_proto::{ErrorClass, Failure, MAX_MESSAGE_BYTES};
+use rookery_tls::{Callers, Port};
 use rookery_tracking::api::Api;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -51,6 +56,8 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 
+use admission::Admission;
+use join::{JoinServer, JoinTokenServer};
 use journal::Journal;
 use server::{JobServer, MembershipServer};
 use stop::Stop;
@@ -59,6 +66,7 @@ pub use config::{DELIVERY_WAIT, DriverConfig, LEASE, LEASE_RENEWAL, ORPHAN_CHECK
 pub use error::of_data as failure_of_data;
 pub use events::EventLog;
 pub use jobs::{JobInfo, JobState, Jobs, Submission};
+pub use join::Tls;
 pub use planning::plan;
 pub use recording::{
     JOB_ARTIFACT, LOSS_METRIC, MODEL_ARTIFACT, TAG_BASE_DIR, TAG_BEST_RUN, TAG_INDEX, TAG_JOB,
@@ -78,6 +86,11 @@ pub async fn run(
     shutdown: CancellationToken,
 ) -> Result<String, Failure> {
     let owner = format!("driver-{}", uuid::Uuid::new_v4().simple());
+    let callers = config
+        .tls
+        .as_ref()
+        .map(|tls| tls.identity.server(Callers::Anybody));
+    let port = Port::new(listener, callers.transpose()?);
     let (journal, journalled) = match &config.journal {
         Some(path) => {
             let (journal, journalled) = Journal::open(path)?;
@@ -108,10 +121,13 @@ pub async fn run(
     // The port outlives the jobs: watchers must hear how they end.
     let close = CancellationToken::new();
     let serve = port::serve(
-        listener,
+        port,
         grpc(&config, Arc::clone(&jobs), Arc::clone(&workers), stop.clone()),
         http(&config, records, Arc::clone(&jobs), Arc::clone(&workers)),
-        config.token,
+        Admission {
+            tls: config.tls.is_some(),
+            token: config.token,
+        },
         close.clone(),
     );
     let mut serve = tokio::spawn(serve);
@@ -162,8 +178,20 @@ fn grpc(config: &DriverConfig, jobs: Arc<Jobs>, workers: Arc<Workers>, stop: Sto
         started_ms: events::now_ms(),
         stop,
     };
-    Routes::new(JobServiceServer::new(job_server).max_decoding_message_size(MAX_MESSAGE_BYTES))
+    let join_tokens = JoinTokenServer {
+        tls: config.tls.clone(),
+        url: config.url.clone(),
+    };
+    let routes = Routes::new(JobServiceServer::new(job_server).max_decoding_message_size(MAX_MESSAGE_BYTES))
         .add_service(MembershipServiceServer::new(membership))
+        .add_service(JoinTokenServiceServer::new(join_tokens));
+    match config.tls.clone() {
+        Some(tls) => routes.add_service(JoinServiceServer::new(JoinServer {
+            tls,
+            token: config.token.clone(),
+        })),
+        None => routes,
+    }
 }
 
 /// What MLflow's clients and Prometheus call.

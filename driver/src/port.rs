@@ -8,15 +8,15 @@ use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
-use axum::serve::ListenerExt as _;
 use axum::{Extension, Router};
 use rookery_proto::{Token, token};
-use tokio::net::TcpListener;
+use rookery_tls::{Caller, Port};
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
 use tonic::service::Routes;
 use tower::ServiceExt as _;
 
+use crate::admission::Admission;
 use crate::jobs::Jobs;
 use crate::metrics;
 use crate::workers::Workers;
@@ -25,29 +25,23 @@ use crate::workers::Workers;
 #[derive(Clone)]
 struct Grpc {
     services: Router,
-    token: Option<Token>,
+    admission: Admission,
 }
 
 /// Serves until `close` is cancelled, and then until the requests in flight have ended.
 pub(crate) async fn serve(
-    listener: TcpListener,
+    port: Port,
     grpc: Routes,
     http: Router,
-    token: Option<Token>,
+    admission: Admission,
     close: CancellationToken,
 ) -> std::io::Result<()> {
     let grpc = Grpc {
         services: grpc.prepare().into_axum_router(),
-        token,
+        admission,
     };
-    let listener = listener.tap_io(|connection| {
-        // Small messages go back and forth: waiting to fill packets would only cost time.
-        if let Err(error) = connection.set_nodelay(true) {
-            tracing::debug!(%error, "TCP_NODELAY was refused");
-        }
-    });
     let router = http.layer(middleware::from_fn_with_state(grpc, divide));
-    axum::serve(listener, router)
+    axum::serve(port, router.into_make_service_with_connect_info::<Caller>())
         .with_graceful_shutdown(close.cancelled_owned())
         .await
 }
@@ -76,8 +70,8 @@ async fn divide(State(grpc): State<Grpc>, request: Request, next: Next) -> Respo
     if !content.is_some_and(|content| content.as_bytes().starts_with(b"application/grpc")) {
         return next.run(request).await;
     }
-    if !token::is_admitted(grpc.token.as_ref(), request.headers()) {
-        return Status::from(token::refusal("driver")).into_http::<axum::body::Body>();
+    if let Err(refusal) = grpc.admission.check(&request) {
+        return Status::from(refusal).into_http::<axum::body::Body>();
     }
     let Ok(response) = grpc.services.oneshot(request).await;
     response.into_response()

@@ -4,17 +4,20 @@ use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use axum::extract::ConnectInfo;
 use futures::Stream;
 use rookery_data::engine::Channels;
 use rookery_proto::v1::job_service_server::JobService;
 use rookery_proto::v1::membership_service_server::MembershipService;
 use rookery_proto::{ErrorClass, Failure, v1};
+use rookery_tls::Caller;
 use tokio::time::Instant;
 use tonic::{Request, Response, Status};
 
 use crate::config::DriverConfig;
 use crate::events::{EventLog, is_last};
 use crate::jobs::{JobInfo, JobState, Jobs, Submission};
+use crate::join::Tls;
 use crate::stop::Stop;
 use crate::worker_channel::WorkerChannel;
 use crate::workers::{Registration, WorkerInfo, WorkerState, Workers};
@@ -206,10 +209,15 @@ impl MembershipService for MembershipServer {
         &self,
         request: Request<v1::RegisterRequest>,
     ) -> Result<Response<v1::RegisterResponse>, Status> {
+        let caller = request.extensions().get::<ConnectInfo<Caller>>().cloned();
         let request = request.into_inner();
+        if self.config.tls.is_some() {
+            Tls::check_url(&request.url, caller.as_ref().map(|ConnectInfo(caller)| caller))?;
+        }
         let registration = Registration {
             url: request.url,
             protocol_version: request.protocol_version,
+            build_version: request.build_version.clone(),
             threads: request.threads,
             memory_bytes: request.memory_bytes,
         };

@@ -81,10 +81,24 @@ pub struct Registration {
     pub url: String,
     /// Its version of the wire contract.
     pub protocol_version: u32,
+    /// The release it is of.
+    pub build_version: String,
     /// Threads it computes with.
     pub threads: u32,
     /// Bytes of partitions and blocks that it holds already.
     pub memory_bytes: u64,
+}
+
+/// What a worker is told that speaks another version of the wire contract.
+pub(crate) fn of_another_protocol(version: u32, release: &str) -> Failure {
+    let ours = env!("CARGO_PKG_VERSION");
+    Failure::new(
+        ErrorClass::Config,
+        format!(
+            "the worker (rookery {release}) speaks protocol version {version}, this driver (rookery {ours}) speaks {PROTOCOL_VERSION}"
+        ),
+    )
+    .hint("run the same release of rookery on driver and workers")
 }
 
 /// The cluster's workers, and what jobs need of them.
@@ -129,14 +143,10 @@ impl Workers {
     /// Another protocol version; a URL that is none.
     pub fn register(&self, registration: &Registration, now: Instant) -> Result<WorkerInfo, Failure> {
         if registration.protocol_version != PROTOCOL_VERSION {
-            return Err(Failure::new(
-                ErrorClass::Config,
-                format!(
-                    "the worker speaks protocol version {}, this driver speaks {PROTOCOL_VERSION}",
-                    registration.protocol_version
-                ),
-            )
-            .hint("run the same release of rookery on driver and workers"));
+            return Err(of_another_protocol(
+                registration.protocol_version,
+                &registration.build_version,
+            ));
         }
         let url = Url::parse(&registration.url).map_err(|e| {
             Failure::new(

@@ -4,7 +4,7 @@
 //!
 //! The `.proto` files under `proto/rookery/v1` carry the documentation of every message and field. Generated
 //! types are used only in the files that speak to the wire (`server.rs`, `client.rs`, `worker_channel.rs`,
-//! `membership.rs`); everything else works on the crates' own types. [`failure`] carries errors across,
+//! `membership.rs`, `join.rs`); everything else works on the crates' own types. [`failure`] carries errors across,
 //! [`token`] says who may call.
 
 /// Generated types and services of `rookery.v1`.
@@ -19,6 +19,7 @@ pub mod v1 {
 }
 
 pub mod failure;
+mod join;
 pub mod token;
 
 pub use failure::{ErrorClass, Failure};

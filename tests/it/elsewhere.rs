@@ -79,3 +79,24 @@ async fn what_a_server_that_is_down_could_not_take_waits_for_it() {
     here.run(&["runs", "sync"]).await.succeeded();
     assert_eq!(statuses(&server).await.len(), 3, "nothing is delivered twice");
 }
+
+#[tokio::test]
+async fn a_server_that_only_the_job_names_does_not_get_the_drivers_credentials() {
+    let server = TestCluster::new(BINARY).workers(0).start().await;
+    let token = server.rookery().token();
+    let uri = format!("tracking.uri={}", server.url());
+    let run = ["run", &lab(), "--set", &uri, "--delivery-wait-ms", "4000"];
+    let here = || Rookery::new(BINARY).with_env("MLFLOW_TRACKING_TOKEN", &token);
+    let withheld = here().run(&run).await;
+    assert_ne!(withheld.code, 0, "{withheld}");
+    assert!(
+        withheld.stderr.contains("ROOKERY_TRACKING_TOKEN_FOR"),
+        "{withheld}"
+    );
+    assert!(!withheld.to_string().contains(&token), "{withheld}");
+    assert!(statuses(&server).await.is_empty());
+
+    let meant = here().with_env("ROOKERY_TRACKING_TOKEN_FOR", server.url());
+    meant.run(&run).await.succeeded();
+    assert_eq!(statuses(&server).await, ["FINISHED"; 3]);
+}

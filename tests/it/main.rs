@@ -14,7 +14,9 @@ mod mlflow; // the stock MLflow client, and a real MLflow server to be compared 
 mod records; // everything that was recorded, looked at and changed
 mod recovery; // workers that come, go, hang and lag while a job runs
 mod restart; // a driver that is killed and started again
+mod secrets; // what nobody must find anywhere
 mod tidy; // the shape of the repository itself
+mod tls; // a cluster between machines, and who is not let in
 mod tracking; // what MLflow sees of a job, and what becomes of it when the driver dies
 
 /// The binary under test.

@@ -11,15 +11,25 @@ use crate::repository;
 const FILE_LINES_MAX: usize = 500;
 
 /// Which of our crates each crate may use.
-const ARROWS: [(&str, &[&str]); 8] = [
+const ARROWS: [(&str, &[&str]); 9] = [
     ("rookery-proto", &[]),
     ("rookery-ml", &[]),
     ("rookery-tracking", &[]),
     ("rookery-data", &["rookery-ml"]),
-    ("rookery-worker", &["rookery-proto", "rookery-ml", "rookery-data"]),
+    ("rookery-tls", &["rookery-proto"]),
+    (
+        "rookery-worker",
+        &["rookery-proto", "rookery-ml", "rookery-data", "rookery-tls"],
+    ),
     (
         "rookery-driver",
-        &["rookery-proto", "rookery-ml", "rookery-data", "rookery-tracking"],
+        &[
+            "rookery-proto",
+            "rookery-ml",
+            "rookery-data",
+            "rookery-tls",
+            "rookery-tracking",
+        ],
     ),
     (
         "rookery-cli",
@@ -27,6 +37,7 @@ const ARROWS: [(&str, &[&str]); 8] = [
             "rookery-proto",
             "rookery-ml",
             "rookery-data",
+            "rookery-tls",
             "rookery-tracking",
             "rookery-worker",
             "rookery-driver",

@@ -10,11 +10,12 @@ use rookery_proto::v1::{GetClusterRequest, ListPartitionsRequest, Worker, Worker
 use rookery_proto::{Failure, SendToken, Token};
 use tokio::process::{Child, Command};
 use tonic::service::interceptor::InterceptedService;
-use tonic::transport::{Channel, Endpoint};
+use tonic::transport::Channel;
 
 use crate::DEADLINE;
 use crate::process::{Output, Rookery};
 use crate::running_job::RunningJob;
+use crate::tls::{self, Member};
 
 /// How often readiness is asked for.
 const POLL: Duration = Duration::from_millis(10);
@@ -28,6 +29,7 @@ pub struct Builder {
     late: Option<(usize, Duration)>,
     delay: Duration,
     driver_arguments: Vec<String>,
+    tls: bool,
 }
 
 /// A running cluster; it ends when this value goes.
@@ -37,6 +39,8 @@ pub struct TestCluster {
     url: String,
     driver: Child,
     driver_arguments: Vec<String>,
+    /// What workers join with, on TLS.
+    join_token: Option<String>,
     workers: Vec<Child>,
 }
 
@@ -51,6 +55,7 @@ impl TestCluster {
             late: None,
             delay: Duration::ZERO,
             driver_arguments: Vec::new(),
+            tls: false,
         }
     }
 
@@ -115,13 +120,25 @@ impl TestCluster {
 
     /// What a worker answers to a caller with this token.
     pub async fn ask_worker(&self, i: usize, token: Option<&Token>) -> Result<(), Failure> {
-        let endpoint = Endpoint::from_shared(self.worker_url(i).await)
-            .expect("a URL")
-            .timeout(DEADLINE);
-        let channel = endpoint.connect().await.expect("the worker's port is open");
+        self.ask_worker_as(i, token, None).await
+    }
+
+    /// The same to a caller that shows a certificate.
+    pub async fn ask_worker_as(
+        &self,
+        i: usize,
+        token: Option<&Token>,
+        member: Option<&Member>,
+    ) -> Result<(), Failure> {
+        let channel = tls::endpoint(&self.rookery, &self.worker_url(i).await, member).connect_lazy();
         let mut client = TrainerServiceClient::with_interceptor(channel, SendToken::new(token));
         let answer = client.list_partitions(ListPartitionsRequest::default()).await;
-        answer.map(|_| ()).map_err(Failure::from)
+        answer.map(|_| ()).map_err(tls::failure)
+    }
+
+    /// What the next workers join with: `None` for what they were given when they joined before.
+    pub fn join_with(&mut self, token: Option<String>) {
+        self.join_token = token;
     }
 
     /// Waits until no active worker holds any partition.
@@ -144,6 +161,7 @@ impl TestCluster {
         let mut command = self.rookery.command();
         command.args(["worker", "--driver", &self.url, "--threads", "1"]);
         command.args(["--answer-delay-ms", &delay.as_millis().to_string()]);
+        command.envs(self.join_token.iter().map(|token| ("ROOKERY_JOIN_TOKEN", token)));
         self.workers
             .push(command.stdout(Stdio::null()).spawn().expect("the worker starts"));
     }
@@ -211,27 +229,42 @@ impl Builder {
         self
     }
 
+    /// Puts the cluster on TLS; its workers join with a join token.
+    pub fn tls(mut self) -> Self {
+        self.tls = true;
+        self
+    }
+
     /// Starts the processes and waits until every worker has joined.
-    pub async fn start(self) -> TestCluster {
+    pub async fn start(mut self) -> TestCluster {
         let rookery = Rookery::new(&self.binary);
+        if self.tls {
+            self.driver_arguments.push("--tls".to_string());
+        }
         let (driver, url) = start_driver(&rookery, "127.0.0.1:0", &self.driver_arguments).await;
+        let join_token = match self.tls {
+            true => Some(tls::new_join_token(&rookery, &url).await),
+            false => None,
+        };
         let workers = (0..self.workers)
-            .map(|i| self.start_worker(&rookery, &url, i))
+            .map(|i| self.start_worker(&rookery, &url, join_token.as_deref(), i))
             .collect();
         let cluster = TestCluster {
             rookery,
             url,
             driver,
             driver_arguments: self.driver_arguments,
+            join_token,
             workers,
         };
         cluster.wait_for_workers(self.workers).await;
         cluster
     }
 
-    fn start_worker(&self, rookery: &Rookery, url: &str, i: usize) -> Child {
+    fn start_worker(&self, rookery: &Rookery, url: &str, join_token: Option<&str>, i: usize) -> Child {
         let mut command = rookery.command();
         command.args(["worker", "--driver", url, "--threads", &self.threads.to_string()]);
+        command.envs(join_token.map(|token| ("ROOKERY_JOIN_TOKEN", token)));
         let late = self.late.filter(|(late, _)| *late == i);
         let delay = late.map_or(self.delay, |(_, delay)| delay);
         if !delay.is_zero() {
@@ -243,10 +276,8 @@ impl Builder {
 
 impl TestCluster {
     async fn client(&self) -> JobServiceClient<InterceptedService<Channel, SendToken>> {
-        let endpoint = Endpoint::from_shared(self.url.clone())
-            .expect("a URL")
-            .connect_timeout(DEADLINE);
-        let channel = endpoint.connect().await.expect("the driver answers");
+        let channel = tls::endpoint(&self.rookery, &self.url, None).connect().await;
+        let channel = channel.expect("the driver answers");
         let token = Token::new(&self.rookery.token()).expect("a token");
         JobServiceClient::with_interceptor(channel, SendToken::new(Some(&token)))
     }

@@ -18,12 +18,14 @@ pub mod http;
 mod process;
 mod python;
 mod running_job;
+mod tls;
 
 pub use cluster::TestCluster;
 pub use datasets::{Dataset, write_jobs};
 pub use process::{Output, Rookery};
 pub use python::{Python, say};
 pub use running_job::RunningJob;
+pub use tls::{Member, join, register};
 
 use std::time::Duration;
 

@@ -58,6 +58,11 @@ impl Rookery {
         text.trim().to_string()
     }
 
+    /// The certificate of the authority of the state directory's drivers, PEM form.
+    pub fn ca_pem(&self) -> String {
+        std::fs::read_to_string(self.home().join("tls/ca.pem")).expect("a driver was started on TLS")
+    }
+
     /// A command with the state directory set, and nothing of the caller's environment that would matter.
     pub(crate) fn command(&self) -> Command {
         let mut command = Command::new(&self.binary);
@@ -65,6 +70,8 @@ impl Rookery {
             .env("ROOKERY_HOME", self.home.path())
             .env_remove("ROOKERY_URL")
             .env_remove("ROOKERY_TOKEN")
+            .env_remove("ROOKERY_CA")
+            .env_remove("ROOKERY_JOIN_TOKEN")
             .env_remove("MLFLOW_TRACKING_URI")
             .env_remove("RUST_LOG");
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));

@@ -51,6 +51,8 @@ pub enum Credentials {
     /// The server asks for none.
     #[default]
     None,
+    /// There are some, but not for this server; a refusal repeats the reason.
+    Withheld(String),
     /// A token.
     Bearer(String),
     /// User and password.
@@ -66,6 +68,7 @@ impl fmt::Debug for Credentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Credentials::None => f.write_str("None"),
+            Credentials::Withheld(reason) => write!(f, "Withheld({reason:?})"),
             Credentials::Bearer(_) => f.write_str("Bearer(…)"),
             Credentials::Basic { user, .. } => write!(f, "Basic({user:?}, …)"),
         }
@@ -110,8 +113,19 @@ impl RestStore {
 
     /// Does the same with other bounds.
     pub fn connect_within(uri: Url, credentials: Credentials, bounds: Bounds) -> Result<Self> {
+        RestStore::connect_trusting(uri, credentials, bounds, None)
+    }
+
+    /// Does the same; the server's certificate must be from the authority whose certificate is given (PEM), and not from
+    /// one of the public ones.
+    pub fn connect_trusting(
+        uri: Url,
+        credentials: Credentials,
+        bounds: Bounds,
+        ca_pem: Option<&str>,
+    ) -> Result<Self> {
         Ok(RestStore {
-            http: Arc::new(Http::new(uri, credentials, bounds)?),
+            http: Arc::new(Http::new(uri, credentials, bounds, ca_pem)?),
         })
     }
 

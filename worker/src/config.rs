@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use rookery_proto::Token;
+use rookery_tls::Identity;
 use url::Url;
 
 /// Configuration of a worker; the port it serves on is handed over beside it.
@@ -12,6 +13,8 @@ pub struct WorkerConfig {
     pub driver: Url,
     /// What the driver asks for, if it is known; this worker asks its callers for the same.
     pub token: Option<Token>,
+    /// Proves who this worker is; `None` in a cluster that is not on TLS.
+    pub identity: Option<Identity>,
     /// Where the driver and other workers reach this worker.
     pub url: Url,
     /// Threads to compute with, at least 1.
@@ -32,6 +35,7 @@ impl WorkerConfig {
         Self {
             driver,
             token: None,
+            identity: None,
             url,
             threads: threads.max(1),
             driver_timeout: Duration::from_secs(30),

@@ -4,11 +4,12 @@
 //! partitions, computes one result for each on the threads of this worker, and merges complete subtrees of the
 //! fixed merge tree; the server encodes what is left. The partitions come from the engine's service, which runs
 //! on the same port and fills the process' partition cache. `membership.rs` tells the driver that this worker
-//! lives.
+//! lives; before that, in a cluster on TLS, `join.rs` makes it a member.
 
 mod config;
 mod error;
 mod executor;
+mod join;
 mod membership;
 mod port;
 mod server;
@@ -18,15 +19,17 @@ mod wire;
 use std::sync::Arc;
 
 use rookery_data::cache::PartitionCache;
-use rookery_data::engine::{Channels, Patience, worker_service};
+use rookery_data::engine::{Channels, Patience, Secure, worker_service};
 use rookery_proto::v1::trainer_service_server::TrainerServiceServer;
 use rookery_proto::{ErrorClass, Failure, MAX_MESSAGE_BYTES, Token};
+use rookery_tls::{Callers, Identity, Port, Role, Trust};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 
 pub use config::WorkerConfig;
 pub use executor::Executor;
+pub use join::{Joined, join};
 pub use server::TrainerServer;
 
 /// Serves on `listener` and registers with the driver, until `shutdown` is cancelled or the driver is gone.
@@ -44,11 +47,17 @@ pub async fn run(
         .max_decoding_message_size(MAX_MESSAGE_BYTES)
         .max_encoding_message_size(MAX_MESSAGE_BYTES);
     let authorization = config.token.as_ref().map(Token::authorization);
-    let channels = Channels::new(Patience::default(), authorization.as_deref());
+    let identity = config.identity.as_ref();
+    let channels = Channels::new(
+        Patience::default(),
+        authorization.as_deref(),
+        identity.map(to_workers),
+    );
+    let tls = identity.map(|identity| identity.server(Callers::Members));
     let stop = shutdown.child_token();
     let grpc = Routes::new(trainer).add_service(worker_service(cache, channels));
     let serve = port::serve(
-        listener,
+        Port::new(listener, tls.transpose()?),
         grpc,
         Arc::clone(&executor),
         config.token.clone(),
@@ -67,4 +76,10 @@ pub async fn run(
         // Requests that outlive the grace period end with the process.
         _ => Ok(()),
     }
+}
+
+/// Connections of a member to other workers.
+fn to_workers(identity: &Identity) -> Secure {
+    let trust = Trust::of_member(identity.clone());
+    Secure::by(move |endpoint| trust.secure(endpoint, Role::Worker))
 }

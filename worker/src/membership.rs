@@ -7,11 +7,13 @@ use std::time::Duration;
 use rookery_proto::v1::membership_service_client::MembershipServiceClient;
 use rookery_proto::v1::{HeartbeatRequest, LeaveRequest, RegisterRequest, RegisterResponse};
 use rookery_proto::{ErrorClass, Failure, PROTOCOL_VERSION, SendToken};
+use rookery_tls::{Role, Trust, trouble};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tonic::service::interceptor::InterceptedService;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Status};
+use url::Url;
 
 use crate::config::WorkerConfig;
 use crate::error::internal;
@@ -20,8 +22,8 @@ use crate::executor::Executor;
 /// How long one call to the driver may take.
 const CALL_TIMEOUT: Duration = Duration::from_secs(5);
 /// First and longest pause between attempts to reach the driver.
-const BACKOFF_FIRST: Duration = Duration::from_millis(50);
-const BACKOFF_MAX: Duration = Duration::from_secs(2);
+pub(crate) const BACKOFF_FIRST: Duration = Duration::from_millis(50);
+pub(crate) const BACKOFF_MAX: Duration = Duration::from_secs(2);
 
 /// The pause between two questions whether this worker may go.
 const LEAVE_PAUSE: Duration = Duration::from_millis(100);
@@ -37,14 +39,8 @@ pub(crate) async fn keep(
     executor: &Executor,
     shutdown: &CancellationToken,
 ) -> Result<(), Failure> {
-    let endpoint = Endpoint::from_shared(config.driver.to_string()).map_err(|e| {
-        Failure::new(ErrorClass::Config, format!("not a driver URL: {e}")).at(config.driver.as_str())
-    })?;
-    let channel = endpoint
-        .connect_timeout(CALL_TIMEOUT)
-        .timeout(CALL_TIMEOUT)
-        .tcp_nodelay(true)
-        .connect_lazy();
+    let trust = config.identity.clone().map(Trust::of_member);
+    let channel = endpoint(&config.driver, trust.as_ref())?.connect_lazy();
     let mut client =
         MembershipServiceClient::with_interceptor(channel, SendToken::new(config.token.as_ref()));
     loop {
@@ -56,6 +52,20 @@ pub(crate) async fn keep(
             return Ok(());
         }
         tracing::warn!(driver = %config.driver, "the driver does not know this worker any more, registering again");
+    }
+}
+
+/// The driver, with bounds, and on TLS if its URL says so.
+pub(crate) fn endpoint(driver: &Url, trust: Option<&Trust>) -> Result<Endpoint, Failure> {
+    let wrong = |e| Failure::new(ErrorClass::Config, format!("not a driver URL: {e}")).at(driver.as_str());
+    let endpoint = Endpoint::from_shared(driver.to_string())
+        .map_err(wrong)?
+        .connect_timeout(CALL_TIMEOUT)
+        .timeout(CALL_TIMEOUT)
+        .tcp_nodelay(true);
+    match trust {
+        Some(trust) => trust.secure(endpoint, Role::Driver).map_err(wrong),
+        None => Ok(endpoint),
     }
 }
 
@@ -83,13 +93,20 @@ async fn register(
         };
         match answer {
             Ok(response) => return Ok(Some(response.into_inner())),
+            Err(status)
+                if let Some(failure) = trouble::explain(&status, "driver", config.driver.as_str()) =>
+            {
+                return Err(failure);
+            }
             Err(status) if is_unreachable(&status) && Instant::now() + pause < deadline => {
                 tokio::select! {
                     () = shutdown.cancelled() => return Ok(None),
                     () = tokio::time::sleep(pause) => pause = (pause * 2).min(BACKOFF_MAX),
                 }
             }
-            Err(status) if is_unreachable(&status) => return Err(gone(config, &status)),
+            Err(status) if is_unreachable(&status) => {
+                return Err(gone(&config.driver, config.driver_timeout, &status));
+            }
             Err(status) => return Err(Failure::from(status).at(config.driver.as_str())),
         }
     }
@@ -139,7 +156,7 @@ async fn beat(
                 return Err(Failure::from(status).at(config.driver.as_str()));
             }
             Err(status) if last_answer.elapsed() > config.driver_timeout => {
-                return Err(gone(config, &status));
+                return Err(gone(&config.driver, config.driver_timeout, &status));
             }
             Err(status) => tracing::warn!(%status, "heartbeat failed"),
         }
@@ -171,19 +188,19 @@ async fn leave(config: &WorkerConfig, client: &mut Client, worker_id: String) {
     }
 }
 
-fn is_unreachable(status: &Status) -> bool {
+pub(crate) fn is_unreachable(status: &Status) -> bool {
     matches!(
         status.code(),
         Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled | Code::Unknown
     )
 }
 
-fn gone(config: &WorkerConfig, status: &Status) -> Failure {
-    let seconds = config.driver_timeout.as_secs();
+pub(crate) fn gone(driver: &Url, waited: Duration, status: &Status) -> Failure {
+    let seconds = waited.as_secs();
     Failure::new(
         ErrorClass::Unreachable,
         format!("the driver did not answer for {seconds} s: {}", internal(status)),
     )
-    .at(config.driver.as_str())
+    .at(driver.as_str())
     .hint("start one with `rookery up` or `rookery driver`, and check the URL")
 }

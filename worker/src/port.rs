@@ -8,12 +8,11 @@ use axum::http::header::CONTENT_TYPE;
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
-use axum::serve::ListenerExt as _;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Registry, Unit};
 use rookery_proto::{Token, token};
-use tokio::net::TcpListener;
+use rookery_tls::Port;
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
 use tonic::service::Routes;
@@ -25,24 +24,18 @@ const METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-
 
 /// Serves until `close` is cancelled, and then until the requests in flight have ended.
 pub(crate) async fn serve(
-    listener: TcpListener,
+    port: Port,
     grpc: Routes,
     executor: Arc<Executor>,
     token: Option<Token>,
     close: CancellationToken,
 ) -> std::io::Result<()> {
-    let listener = listener.tap_io(|connection| {
-        // Small messages go back and forth: waiting to fill packets would only cost time.
-        if let Err(error) = connection.set_nodelay(true) {
-            tracing::debug!(%error, "TCP_NODELAY was refused");
-        }
-    });
     let router = grpc
         .prepare()
         .into_axum_router()
         .route("/metrics", get(move || async move { metrics(&executor) }))
         .layer(middleware::from_fn_with_state(token, admit));
-    axum::serve(listener, router)
+    axum::serve(port, router)
         .with_graceful_shutdown(close.cancelled_owned())
         .await
 }

@@ -6,14 +6,15 @@ use serde::Serialize;
 
 use crate::args::{JsonFlag, Places};
 use crate::commands::up::DEFAULT_LISTEN;
-use crate::local_driver::{Access, DriverBounds, LocalDriver};
+use crate::driver_port::Access;
+use crate::local_driver::{DriverBounds, LocalDriver};
 use crate::output::Output;
 use crate::tracking_hint::TrackingHint;
 use crate::{listen, signals};
 
 /// Start a driver without workers, until Ctrl-C
 ///
-/// Workers join with `rookery worker --driver URL`.
+/// Workers join with `rookery worker --driver URL`, and on TLS with a join token.
 #[derive(Debug, Args)]
 pub(crate) struct DriverArgs {
     /// Where the driver listens [default: 127.0.0.1:7070]
@@ -38,16 +39,18 @@ struct DriverStarted<'a> {
     state_dir: String,
     #[serde(flatten)]
     tracking: TrackingHint,
+    join_command: String,
 }
 
 pub(crate) async fn driver(args: DriverArgs, places: &Places, output: &mut Output) -> Result<(), Failure> {
     let state = places.state_dir()?;
     let shutdown = signals::shutdown()?;
     let address = args.listen.as_deref().unwrap_or(DEFAULT_LISTEN);
-    let mut driver = LocalDriver::start(address, &state, &args.bounds, args.access, true, &shutdown).await?;
+    let mut driver = LocalDriver::start(address, &state, &args.bounds, &args.access, true, &shutdown).await?;
     let url = driver.url().clone();
     driver.publish()?;
     let shown = listen::display(&url);
+    let join_command = driver.join_command()?;
     if output.is_json() {
         let state_dir = state.path().display().to_string();
         output.object(&DriverStarted {
@@ -55,6 +58,7 @@ pub(crate) async fn driver(args: DriverArgs, places: &Places, output: &mut Outpu
             driver: shown,
             state_dir,
             tracking: driver.tracking_hint(),
+            join_command,
         });
     } else {
         output.line(&format!("driver   {shown}"));
@@ -63,7 +67,7 @@ pub(crate) async fn driver(args: DriverArgs, places: &Places, output: &mut Outpu
             output.line(&format!("token    {file}"));
         }
         output.line("");
-        output.line(&format!("add a worker:  rookery worker --driver {shown}"));
+        output.line(&format!("add a worker:  {join_command}"));
         output.line(&format!("with MLflow:   {}", driver.tracking_hint().in_shell()));
     }
     driver.ended().await

@@ -7,12 +7,11 @@ use rookery_proto::{ErrorClass, Failure};
 use tokio_util::sync::CancellationToken;
 
 use crate::args::{JsonFlag, Places};
-use crate::client::DriverClient;
 use crate::cluster::{ClusterArgs, LocalCluster};
 use crate::diagnostic::config;
+use crate::driver_port::Access;
 use crate::job_event::JobOutcome;
 use crate::job_file::{JobArgs, JobFile};
-use crate::local_driver::Access;
 use crate::output::Output;
 use crate::state_dir::StateDir;
 use crate::{report, signals};
@@ -62,10 +61,17 @@ pub(crate) async fn on_own_cluster(
             .hint("leave --workers out for 2"));
     }
     let shutdown = signals::shutdown()?;
-    let mut cluster =
-        LocalCluster::start(cluster, "127.0.0.1:0", Access::default(), false, state, &shutdown).await?;
+    let mut cluster = LocalCluster::start(
+        cluster,
+        "127.0.0.1:0",
+        &Access::default(),
+        false,
+        state,
+        &shutdown,
+    )
+    .await?;
     if output.is_json() {
-        output.object(&cluster.object(state));
+        output.object(&cluster.object(state, None));
     }
     let outcome = carry_out(&mut cluster, job, output, &shutdown).await;
     if let Err(failure) = cluster.stop().await {
@@ -80,7 +86,7 @@ async fn carry_out(
     output: &mut Output,
     shutdown: &CancellationToken,
 ) -> Result<JobOutcome, Failure> {
-    let mut client = DriverClient::new(cluster.driver.url().clone(), cluster.driver.token())?;
+    let mut client = cluster.driver.client()?;
     let job_id = client.submit(job, 0, None).await?;
     let lost = |failure| JobOutcome::lost(Some(job_id.clone()), Vec::new(), failure);
     let outcome = tokio::select! {

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::args::{JsonFlag, Places};
 use crate::cluster::{ClusterArgs, LocalCluster};
-use crate::local_driver::Access;
+use crate::driver_port::Access;
 use crate::output::Output;
 use crate::{detached, diagnostic, signals};
 
@@ -48,16 +48,14 @@ pub(crate) async fn up(args: UpArgs, places: &Places, output: &mut Output) -> Re
     let shutdown = signals::shutdown()?;
     let listen = args.listen.as_deref().unwrap_or(DEFAULT_LISTEN);
     let mut cluster =
-        match LocalCluster::start(&args.cluster, listen, args.access, true, &state, &shutdown).await {
+        match LocalCluster::start(&args.cluster, listen, &args.access, true, &state, &shutdown).await {
             // Being stopped is what this command waits for, also while it starts.
             Err(failure) if failure.class == ErrorClass::Cancelled => return Ok(()),
             started => started?,
         };
-    let served = match cluster.driver.publish() {
-        Ok(()) => {
-            cluster.announce(&state, output);
-            serve(&mut cluster, &shutdown, output).await
-        }
+    let announced = cluster.driver.publish();
+    let served = match announced.and_then(|()| cluster.announce(&state, output)) {
+        Ok(()) => serve(&mut cluster, &shutdown, output).await,
         Err(failure) => Err(failure),
     };
     let stopped = cluster.stop().await;

@@ -1,29 +1,49 @@
 //! `rookery worker`: one worker of a cluster.
 
 use std::io::Read as _;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use clap::Args;
-use rookery_proto::Failure;
+use rookery_proto::{ErrorClass, Failure};
 use rookery_worker::WorkerConfig;
 use serde::Serialize;
+use tokio::net::UdpSocket;
 use tokio_util::sync::CancellationToken;
+use url::Url;
 
 use crate::args::{JsonFlag, Places};
+use crate::diagnostic::config;
+use crate::listen::{Address, Advertised};
 use crate::output::Output;
-use crate::{cluster, listen, signals, token};
+use crate::worker_identity::Joining;
+use crate::{cluster, listen, signals, token, worker_identity};
 
-/// Where workers listen unless told otherwise: any free port.
-const DEFAULT_LISTEN: &str = "127.0.0.1:0";
+/// How long finding out the driver's address may take.
+const LOOK_UP_WITHIN: Duration = Duration::from_secs(10);
 
 /// Add a worker to a cluster, until Ctrl-C
 ///
 /// It may join at any time; jobs submitted from then on use it.
 #[derive(Debug, Args)]
 pub(crate) struct WorkerArgs {
-    /// Where the worker listens [default: 127.0.0.1:0, any free port]
+    /// Where the worker listens [default: any free port of 127.0.0.1; for a driver on another machine, of the address
+    /// that reaches it]
     #[arg(long, value_name = "IP:PORT")]
     listen: Option<String>,
+
+    /// The name or address by which driver and other workers reach this worker, for --listen 0.0.0.0:PORT
+    #[arg(long, value_name = "HOST[:PORT]", value_parser = Advertised::parse)]
+    advertise: Option<Advertised>,
+
+    /// Lets this worker into a cluster on TLS, once: `rookery token create` makes it. Better in ROOKERY_JOIN_TOKEN, since
+    /// everybody on the machine sees flags
+    #[arg(long, value_name = "TOKEN")]
+    join_token: Option<String>,
+
+    /// Keep what was got by joining in memory only: one of several workers that share a state folder
+    #[arg(long, hide = true)]
+    identity_in_memory: bool,
 
     /// Threads to compute with [default: the machine's cores]
     #[arg(long, value_name = "T", value_parser = clap::value_parser!(u16).range(1..=cluster::MAX_THREADS))]
@@ -62,15 +82,39 @@ pub(crate) async fn worker(args: WorkerArgs, places: &Places, output: &mut Outpu
     if args.exit_with_stdin {
         end_with_stdin(shutdown.clone());
     }
-    let listener = listen::bind(args.listen.as_deref().unwrap_or(DEFAULT_LISTEN)).await?;
-    let url = listen::url_of(&listener)?;
+    let is_tls = driver.scheme() == "https";
+    let join_token = worker_identity::join_token(args.join_token.as_deref())?;
+    if join_token.is_some() && !is_tls {
+        return Err(
+            config("a join token is for a driver on TLS, whose URL begins with https://")
+                .at(driver.to_string()),
+        );
+    }
+    let address = address(&args, &driver, is_tls).await?;
+    let listener = address.open().await?;
+    let url = listen::url_of(&listener, is_tls, args.advertise.as_ref())?;
     let threads = args.threads.map_or_else(cluster::cores, usize::from);
     let mut config = WorkerConfig::new(driver.clone(), url.clone(), threads);
-    config.token = token::of_client(&state)?;
-    config.answer_delay = Duration::from_millis(args.answer_delay_ms.unwrap_or(0));
     if let Some(timeout) = args.driver_timeout_ms {
         config.driver_timeout = Duration::from_millis(timeout);
     }
+    if is_tls {
+        let joining = Joining {
+            driver: &driver,
+            token: join_token,
+            host: rookery_tls::host_of(&url).unwrap_or_default(),
+            state: (!args.identity_in_memory).then_some(&state),
+            within: config.driver_timeout,
+        };
+        let Some(joined) = joining.joined(&shutdown).await? else {
+            return Ok(());
+        };
+        config.identity = Some(joined.identity);
+        config.token = token::of_environment()?.or(joined.token);
+    } else {
+        config.token = token::of_client(&state)?;
+    }
+    config.answer_delay = Duration::from_millis(args.answer_delay_ms.unwrap_or(0));
     let (worker, driver) = (listen::display(&url), listen::display(&driver));
     match output.is_json() {
         true => output.object(&WorkerStarted {
@@ -83,6 +127,54 @@ pub(crate) async fn worker(args: WorkerArgs, places: &Places, output: &mut Outpu
         false => output.line(&format!("worker   {worker}  threads {threads}  driver {driver}")),
     }
     rookery_worker::run(config, listener, shutdown).await
+}
+
+/// Where to listen. Only where all speak TLS can that be an address that other machines reach.
+async fn address(args: &WorkerArgs, driver: &Url, is_tls: bool) -> Result<Address, Failure> {
+    let address = match (&args.listen, is_tls) {
+        (Some(listen), _) => Address::parse(listen)?,
+        (None, true) => Address::any_port(address_towards(driver).await?),
+        (None, false) => Address::any_port(Ipv4Addr::LOCALHOST.into()),
+    };
+    if !is_tls && !address.is_loopback() {
+        return Err(config(format!(
+            "{} is reachable from other machines, and this cluster is not on TLS",
+            address.ip()
+        ))
+        .at(address.flag())
+        .hint("listen on 127.0.0.1, or start the driver with --tls"));
+    }
+    address.check_reachable(args.advertise.as_ref())?;
+    Ok(address)
+}
+
+/// The address of this machine from which the driver is reached. Nothing is sent: the system only chooses a way.
+async fn address_towards(driver: &Url) -> Result<IpAddr, Failure> {
+    let unreachable = |what: String| {
+        Failure::new(ErrorClass::Unreachable, what)
+            .at(driver.to_string())
+            .hint("check the URL, or say with --listen IP:PORT where this worker listens")
+    };
+    let host = rookery_tls::host_of(driver).unwrap_or_default();
+    let port = driver.port_or_known_default().unwrap_or_default();
+    let found = tokio::time::timeout(LOOK_UP_WITHIN, tokio::net::lookup_host((host.as_str(), port))).await;
+    let found = found.map_err(|_| unreachable(format!("looking up {host} takes too long")))?;
+    let found = found.map_err(|e| unreachable(format!("the address of {host} is not known: {e}")))?;
+    let towards = async |to: SocketAddr| -> std::io::Result<IpAddr> {
+        let from: IpAddr = match to.ip() {
+            IpAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+            IpAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+        };
+        let socket = UdpSocket::bind((from, 0)).await?;
+        socket.connect(to).await?;
+        Ok(socket.local_addr()?.ip())
+    };
+    for to in found {
+        if let Ok(ip) = towards(to).await {
+            return Ok(ip);
+        }
+    }
+    Err(unreachable(format!("no network leads to {host}")))
 }
 
 /// A thread of its own, because a read of standard input can't be given up: it must hold up nobody.

@@ -41,6 +41,31 @@ impl Default for Patience {
     }
 }
 
+/// What puts connections on TLS: it takes an endpoint and gives it back with whom to believe, and who calls. Whoever knows
+/// certificates makes it; nothing here does.
+#[derive(Clone)]
+pub struct Secure(
+    Arc<dyn Fn(Endpoint) -> std::result::Result<Endpoint, tonic::transport::Error> + Send + Sync>,
+);
+
+impl Secure {
+    /// Connections as this function says.
+    pub fn by(
+        secure: impl Fn(Endpoint) -> std::result::Result<Endpoint, tonic::transport::Error>
+        + Send
+        + Sync
+        + 'static,
+    ) -> Self {
+        Self(Arc::new(secure))
+    }
+}
+
+impl std::fmt::Debug for Secure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Secure(…)")
+    }
+}
+
 /// Connections to workers by URL; cheap to clone.
 #[derive(Debug, Clone, Default)]
 pub struct Channels {
@@ -48,12 +73,14 @@ pub struct Channels {
     patience: Patience,
     /// Shown to every worker.
     authorization: Option<HeaderValue>,
+    /// `None`: in the clear.
+    secure: Option<Secure>,
 }
 
 impl Channels {
     /// Connections that bear with silent peers for as long as `patience` says, and show each the same `authorization`
-    /// header; a text that can't be one is not shown.
-    pub fn new(patience: Patience, authorization: Option<&str>) -> Self {
+    /// header; a text that can't be one is not shown. With `secure` they are on TLS.
+    pub fn new(patience: Patience, authorization: Option<&str>, secure: Option<Secure>) -> Self {
         let authorization = authorization.and_then(|text| {
             let mut value = HeaderValue::from_str(text).ok()?;
             value.set_sensitive(true);
@@ -63,6 +90,7 @@ impl Channels {
             open: Arc::default(),
             patience,
             authorization,
+            secure,
         }
     }
 
@@ -72,7 +100,12 @@ impl Channels {
         let channel = match open.get(url) {
             Some(channel) => channel.clone(),
             None => {
-                let channel = endpoint(url, self.patience)?.connect_lazy();
+                let endpoint = endpoint(url, self.patience)?;
+                let endpoint = match &self.secure {
+                    Some(Secure(secure)) => secure(endpoint)?,
+                    None => endpoint,
+                };
+                let channel = endpoint.connect_lazy();
                 open.insert(url.clone(), channel.clone());
                 channel
             }

@@ -8,7 +8,7 @@ mod routing;
 mod session;
 mod worker;
 
-pub use channel::{Channels, MAX_ENGINE_MESSAGE_BYTES, Patience};
+pub use channel::{Channels, MAX_ENGINE_MESSAGE_BYTES, Patience, Secure};
 pub use connection::WorkerConnection;
 pub use session::Engine;
 pub(crate) use session::local_session;

@@ -35,7 +35,7 @@ async fn listener() -> (TcpListener, Url) {
 async fn ingest_with(working: &Cluster, url: &Url, deadline: Duration) -> DataError {
     let folder = Folder::new();
     let urls = working.urls().iter().chain([url]).cloned().collect();
-    let engine = Engine::cluster(urls, Channels::new(SHORT, None), 2);
+    let engine = Engine::cluster(urls, Channels::new(SHORT, None, None), 2);
     Dataset::materialize(&engine, &plan(&folder).await, "d", deadline)
         .await
         .unwrap_err()

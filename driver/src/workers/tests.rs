@@ -6,6 +6,7 @@ fn registration(port: u16) -> Registration {
     Registration {
         url: url(port).to_string(),
         protocol_version: PROTOCOL_VERSION,
+        build_version: "0.0.9".to_string(),
         threads: 2,
         memory_bytes: 0,
     }
@@ -61,7 +62,10 @@ fn another_protocol_is_refused_naming_both() {
     let failure = Workers::default().register(&other, Instant::now()).unwrap_err();
     assert_eq!(
         failure.message,
-        "the worker speaks protocol version 3, this driver speaks 2"
+        format!(
+            "the worker (rookery 0.0.9) speaks protocol version 3, this driver (rookery {}) speaks 2",
+            env!("CARGO_PKG_VERSION")
+        )
     );
 }
 

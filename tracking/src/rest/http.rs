@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-use reqwest::{Client, Method, RequestBuilder, Response, Url, header};
+use reqwest::{Certificate, Client, Method, RequestBuilder, Response, Url, header};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -100,7 +100,12 @@ impl Call {
 }
 
 impl Http {
-    pub(super) fn new(mut base: Url, mut credentials: Credentials, bounds: Bounds) -> Result<Self> {
+    pub(super) fn new(
+        mut base: Url,
+        mut credentials: Credentials,
+        bounds: Bounds,
+        ca_pem: Option<&str>,
+    ) -> Result<Self> {
         if !matches!(base.scheme(), "http" | "https") || base.host_str().is_none() {
             return Err(TrackingError::Unsupported {
                 message: format!("{base} is no tracking server: expected http://… or https://…"),
@@ -113,7 +118,7 @@ impl Http {
                     .decode_utf8_lossy()
                     .into_owned()
             };
-            if matches!(credentials, Credentials::None) {
+            if matches!(credentials, Credentials::None | Credentials::Withheld(_)) {
                 credentials = Credentials::Basic {
                     user: decode(base.username()),
                     password: decode(base.password().unwrap_or_default()),
@@ -124,17 +129,31 @@ impl Http {
         }
         base.set_query(None);
         base.set_fragment(None);
-        let client = Client::builder()
+        let failed = |error| TrackingError::storage("setting up the HTTP client", error);
+        let mut client = Client::builder()
             .connect_timeout(bounds.connect)
-            .user_agent(concat!("rookery/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .map_err(|error| TrackingError::storage("setting up the HTTP client", error))?;
+            .user_agent(concat!("rookery/", env!("CARGO_PKG_VERSION")));
+        if let Some(pem) = ca_pem {
+            let authority = Certificate::from_pem(pem.as_bytes()).map_err(failed)?;
+            client = client
+                .tls_built_in_root_certs(false)
+                .add_root_certificate(authority);
+        }
+        let client = client.build().map_err(failed)?;
         Ok(Http {
             client,
             base,
             credentials,
             bounds,
         })
+    }
+
+    /// Why the server was not shown credentials that there are.
+    fn withheld(&self) -> Option<&str> {
+        match &self.credentials {
+            Credentials::Withheld(reason) => Some(reason),
+            _ => None,
+        }
     }
 
     pub(super) fn base(&self) -> &Url {
@@ -150,7 +169,7 @@ impl Http {
             .extend(segments);
         let request = self.client.request(method, url).timeout(self.bounds.call);
         match &self.credentials {
-            Credentials::None => request,
+            Credentials::None | Credentials::Withheld(_) => request,
             Credentials::Bearer(token) => request.bearer_auth(token),
             Credentials::Basic { user, password } => request.basic_auth(user, Some(password)),
         }

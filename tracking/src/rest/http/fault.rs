@@ -1,5 +1,6 @@
 //! What an answer that is no success means: MLflow's code, and whether to ask again.
 
+use std::error::Error;
 use std::time::Duration;
 
 use reqwest::StatusCode;
@@ -37,6 +38,11 @@ impl Http {
         if error.is_builder() || error.is_redirect() {
             return Fault::last(TrackingError::Unsupported {
                 message: format!("{what} cannot be asked of {}: {error_text}", self.base),
+            });
+        }
+        if let Some(reason) = tls_reason(error) {
+            return Fault::last(TrackingError::Unsupported {
+                message: format!("{} can't be spoken to: {reason}", self.base),
             });
         }
         Fault {
@@ -79,8 +85,12 @@ impl Http {
             (429, _) | (_, "REQUEST_LIMIT_EXCEEDED") => again(false),
             (502..=504, _) | (_, "TEMPORARILY_UNAVAILABLE") => again(true),
             (401 | 403, _) | (_, "PERMISSION_DENIED" | "UNAUTHENTICATED") => {
+                let withheld = self
+                    .withheld()
+                    .map(|reason| format!("; {reason}"))
+                    .unwrap_or_default();
                 Fault::last(TrackingError::Denied {
-                    message: format!("{} refused {what} with {status}: {message}", self.base),
+                    message: format!("{} refused {what} with {status}: {message}{withheld}", self.base),
                 })
             }
             (_, "RESOURCE_DOES_NOT_EXIST") => Fault::last(TrackingError::not_found(message)),
@@ -99,10 +109,42 @@ impl Http {
     }
 }
 
+/// What is wrong with TLS, which another try meets again.
+fn tls_reason(error: &(dyn Error + 'static)) -> Option<&'static str> {
+    use rustls::{CertificateError, Error as Tls, InvalidMessage};
+    let mut cause = Some(error);
+    while let Some(inner) = cause {
+        match inner.downcast_ref::<Tls>() {
+            Some(Tls::InvalidMessage(InvalidMessage::InvalidContentType)) => {
+                return Some("it does not speak TLS: use http:// instead of https://");
+            }
+            Some(Tls::InvalidCertificate(
+                CertificateError::UnknownIssuer | CertificateError::BadSignature,
+            )) => {
+                return Some("its certificate is from an authority that is not trusted here");
+            }
+            Some(Tls::InvalidCertificate(
+                CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
+            )) => return Some("its certificate is not made for the name in this URL"),
+            Some(Tls::InvalidCertificate(_)) => return Some("its certificate is not valid"),
+            _ => {}
+        }
+        // An IO error keeps the one that it wraps to itself.
+        let wrapped = inner
+            .downcast_ref::<std::io::Error>()
+            .and_then(std::io::Error::get_ref);
+        cause = match wrapped {
+            Some(wrapped) => Some(wrapped),
+            None => inner.source(),
+        };
+    }
+    None
+}
+
 /// The error with its causes: reqwest's own text stops at "error sending request".
 fn chain(error: &reqwest::Error) -> String {
     let mut text = error.to_string();
-    let mut cause = std::error::Error::source(error);
+    let mut cause = Error::source(error);
     while let Some(inner) = cause {
         text.push_str(": ");
         text.push_str(&inner.to_string());
