@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use rookery_data::stores::Environment;
 use rookery_proto::Token;
 use url::Url;
 
@@ -29,6 +30,8 @@ pub struct DriverConfig {
     pub tracking_uri: Option<Url>,
     /// How the records of other servers are reached; `None` if they can't be.
     pub remote: Option<Arc<dyn RemoteRecords>>,
+    /// What the operator gave this driver to read object stores with.
+    pub environment: Environment,
     /// How often workers send heartbeats.
     pub heartbeat_interval: Duration,
     /// After how long without one a worker is lost.
@@ -66,6 +69,7 @@ impl DriverConfig {
             token: None,
             tracking_uri: None,
             remote: None,
+            environment: Environment::none(),
             heartbeat_interval: Duration::from_secs(1),
             heartbeat_timeout: Duration::from_secs(10),
             ingest_deadline: Duration::from_secs(3600),

@@ -18,6 +18,7 @@ use crate::config::DriverConfig;
 use crate::events::{EventLog, now_ms};
 use crate::job_file;
 use crate::records::Records;
+use crate::served_files::ServedFiles;
 use crate::stop::Stop;
 use crate::training::Job;
 use crate::workers::Workers;
@@ -98,6 +99,8 @@ pub struct Jobs {
     records: Records,
     workers: Arc<Workers>,
     channels: Channels,
+    /// The files that workers may read from this machine's disk.
+    served: Arc<ServedFiles>,
     /// Name of this driver process, for the runs' records.
     owner: String,
     known: Arc<Mutex<Known>>,
@@ -121,6 +124,7 @@ impl Jobs {
             records,
             workers,
             channels: Channels::new(Patience::default(), authorization.as_deref()),
+            served: Arc::default(),
             owner,
             known: Arc::new(Mutex::new(known)),
             tasks: TaskTracker::new(),
@@ -182,6 +186,7 @@ impl Jobs {
             destination: OnceLock::new(),
             workers: Arc::clone(&self.workers),
             channels: self.channels.clone(),
+            served: Arc::clone(&self.served),
             events,
         };
         let known = Arc::clone(&self.known);
@@ -253,6 +258,11 @@ impl Jobs {
     /// The connections to the workers.
     pub(crate) fn channels(&self) -> &Channels {
         &self.channels
+    }
+
+    /// The files that workers may read from this machine's disk.
+    pub(crate) fn served(&self) -> &Arc<ServedFiles> {
+        &self.served
     }
 
     /// The events of a job.

@@ -8,7 +8,9 @@
 //! Runs are written by `recording.rs` to [`Records`], which `port.rs` serves to MLflow's clients beside our own gRPC;
 //! `lease.rs` sees to it that no run outlives its driver as RUNNING.
 
+mod announcing;
 mod blame;
+mod byte_ranges;
 mod config;
 mod error;
 mod events;
@@ -28,6 +30,7 @@ mod rebalance;
 mod recording;
 mod records;
 mod rounds;
+mod served_files;
 mod server;
 mod stop;
 mod training;
@@ -157,6 +160,7 @@ fn http(config: &DriverConfig, records: Records, jobs: Arc<Jobs>, workers: Arc<W
         artifacts,
     } = records;
     let token = config.token.as_ref().map(|token| token.expose().to_string());
+    let sources = byte_ranges::routes(Arc::clone(jobs.served()), config.token.clone());
     rookery_tracking::api::router(Api {
         store,
         registry,
@@ -164,6 +168,7 @@ fn http(config: &DriverConfig, records: Records, jobs: Arc<Jobs>, workers: Arc<W
         token,
     })
     .route("/metrics", get(port::metrics))
+    .merge(sources)
     .layer(Extension(port::Observed {
         jobs,
         workers,

@@ -25,6 +25,7 @@ use crate::planning::{self, column_kinds};
 use crate::recording::{self, JobRecord, Outcome, RunRecord};
 use crate::records::{JobRecords, Records};
 use crate::rounds;
+use crate::served_files::ServedFiles;
 use crate::stop::Stop;
 use crate::worker_channel::BlockSpec;
 use crate::workers::Workers;
@@ -50,6 +51,7 @@ pub(crate) struct Job {
     pub(crate) destination: OnceLock<JobRecords>,
     pub(crate) workers: Arc<Workers>,
     pub(crate) channels: Channels,
+    pub(crate) served: Arc<ServedFiles>,
     pub(crate) events: Arc<EventLog>,
 }
 
@@ -70,7 +72,13 @@ impl Job {
     pub(crate) async fn run(&self, stop: &Stop) -> Result<(), Failure> {
         let started = (now_ms(), Instant::now());
         self.phase(Phase::Plan, &self.spec.name);
-        let plan = stop.unless(planning::plan(&self.spec, &self.base_dir)).await?;
+        let plan = stop
+            .unless(planning::plan(
+                &self.spec,
+                &self.base_dir,
+                &self.config.environment,
+            ))
+            .await?;
         let records = self
             .records
             .for_job(self.spec.tracking_uri.as_ref(), &self.config)
@@ -79,6 +87,8 @@ impl Job {
         // Known before anything is cached, so that a failed ingestion leaves nothing behind either.
         let members = Arc::new(Members::new(
             format!("{}-data", self.id),
+            &plan,
+            &self.served,
             Arc::clone(&self.workers),
             self.channels.clone(),
             self.config.clone(),

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use rookery_data::stores::ClientTls;
 use rookery_proto::Token;
 use url::Url;
 
@@ -14,6 +15,11 @@ pub struct WorkerConfig {
     pub token: Option<Token>,
     /// Where the driver and other workers reach this worker.
     pub url: Url,
+    /// How the driver's port is trusted, when it speaks TLS.
+    pub driver_tls: ClientTls,
+    /// Whether files of the driver are looked for on this machine's disk before they are asked for; false in tests of
+    /// machines without a shared disk.
+    pub local_files: bool,
     /// Threads to compute with, at least 1.
     pub threads: usize,
     /// How long the driver may be unreachable before the worker gives up.
@@ -33,6 +39,8 @@ impl WorkerConfig {
             driver,
             token: None,
             url,
+            driver_tls: ClientTls::default(),
+            local_files: true,
             threads: threads.max(1),
             driver_timeout: Duration::from_secs(30),
             shutdown_grace: Duration::from_secs(5),

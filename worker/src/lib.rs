@@ -6,6 +6,7 @@
 //! on the same port and fills the process' partition cache. `membership.rs` tells the driver that this worker
 //! lives.
 
+mod announced;
 mod config;
 mod error;
 mod executor;
@@ -19,6 +20,7 @@ use std::sync::Arc;
 
 use rookery_data::cache::PartitionCache;
 use rookery_data::engine::{Channels, Patience, worker_service};
+use rookery_data::stores::{DriverAccess, WorkerSources};
 use rookery_proto::v1::trainer_service_server::TrainerServiceServer;
 use rookery_proto::{ErrorClass, Failure, MAX_MESSAGE_BYTES, Token};
 use tokio::net::TcpListener;
@@ -39,14 +41,19 @@ pub async fn run(
     shutdown: CancellationToken,
 ) -> Result<(), Failure> {
     let cache = PartitionCache::new(config.url.as_str());
-    let executor = Arc::new(Executor::new(Arc::clone(&cache), config.threads)?);
+    let authorization = config.token.as_ref().map(Token::authorization);
+    let sources = sources(&config, authorization.as_deref())?;
+    let executor = Arc::new(Executor::new(
+        Arc::clone(&cache),
+        Arc::clone(&sources),
+        config.threads,
+    )?);
     let trainer = TrainerServiceServer::new(TrainerServer::new(Arc::clone(&executor), config.answer_delay))
         .max_decoding_message_size(MAX_MESSAGE_BYTES)
         .max_encoding_message_size(MAX_MESSAGE_BYTES);
-    let authorization = config.token.as_ref().map(Token::authorization);
     let channels = Channels::new(Patience::default(), authorization.as_deref());
     let stop = shutdown.child_token();
-    let grpc = Routes::new(trainer).add_service(worker_service(cache, channels));
+    let grpc = Routes::new(trainer).add_service(worker_service(cache, channels, sources));
     let serve = port::serve(
         listener,
         grpc,
@@ -67,4 +74,11 @@ pub async fn run(
         // Requests that outlive the grace period end with the process.
         _ => Ok(()),
     }
+}
+
+/// What this worker reads: nothing, until the driver says what.
+fn sources(config: &WorkerConfig, authorization: Option<&str>) -> Result<Arc<WorkerSources>, Failure> {
+    let driver = DriverAccess::new(config.driver.clone(), authorization, &config.driver_tls);
+    let driver = driver.map_err(error::of_data)?;
+    Ok(WorkerSources::new(Some(driver), config.local_files))
 }

@@ -37,6 +37,10 @@ pub(crate) struct WorkerArgs {
     #[arg(long, hide = true, value_name = "MS")]
     answer_delay_ms: Option<u64>,
 
+    /// Read the driver's files from the driver even if they are on this machine; for tests of machines without a shared disk
+    #[arg(long, hide = true)]
+    no_local_files: bool,
+
     /// How long the driver may be unreachable before the worker gives up [default: 30000]
     #[arg(long, value_name = "MS")]
     driver_timeout_ms: Option<u64>,
@@ -67,6 +71,7 @@ pub(crate) async fn worker(args: WorkerArgs, places: &Places, output: &mut Outpu
     let threads = args.threads.map_or_else(cluster::cores, usize::from);
     let mut config = WorkerConfig::new(driver.clone(), url.clone(), threads);
     config.token = token::of_client(&state)?;
+    config.local_files = !args.no_local_files;
     config.answer_delay = Duration::from_millis(args.answer_delay_ms.unwrap_or(0));
     if let Some(timeout) = args.driver_timeout_ms {
         config.driver_timeout = Duration::from_millis(timeout);
