@@ -19,6 +19,9 @@ use crate::running_job::RunningJob;
 /// How often readiness is asked for.
 const POLL: Duration = Duration::from_millis(10);
 
+/// Lets a worker find none of the driver's files on its disk.
+const NO_DISK: &str = "--no-local-files";
+
 /// What cluster to start.
 #[derive(Debug)]
 pub struct Builder {
@@ -28,6 +31,8 @@ pub struct Builder {
     late: Option<(usize, Duration)>,
     delay: Duration,
     driver_arguments: Vec<String>,
+    environment: Vec<(String, String)>,
+    shares_disk: bool,
 }
 
 /// A running cluster; it ends when this value goes.
@@ -37,6 +42,7 @@ pub struct TestCluster {
     url: String,
     driver: Child,
     driver_arguments: Vec<String>,
+    shares_disk: bool,
     workers: Vec<Child>,
 }
 
@@ -51,6 +57,8 @@ impl TestCluster {
             late: None,
             delay: Duration::ZERO,
             driver_arguments: Vec::new(),
+            environment: Vec::new(),
+            shares_disk: true,
         }
     }
 
@@ -144,6 +152,9 @@ impl TestCluster {
         let mut command = self.rookery.command();
         command.args(["worker", "--driver", &self.url, "--threads", "1"]);
         command.args(["--answer-delay-ms", &delay.as_millis().to_string()]);
+        if !self.shares_disk {
+            command.arg(NO_DISK);
+        }
         self.workers
             .push(command.stdout(Stdio::null()).spawn().expect("the worker starts"));
     }
@@ -211,9 +222,26 @@ impl Builder {
         self
     }
 
+    /// Sets a variable for every process of the cluster.
+    pub fn environment(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.to_string(), value.to_string()));
+        self
+    }
+
+    /// Lets workers find none of the driver's files on their disk, as on another machine.
+    pub fn without_shared_disk(mut self) -> Self {
+        self.shares_disk = false;
+        self
+    }
+
     /// Starts the processes and waits until every worker has joined.
     pub async fn start(self) -> TestCluster {
-        let rookery = Rookery::new(&self.binary);
+        let rookery = self
+            .environment
+            .iter()
+            .fold(Rookery::new(&self.binary), |rookery, (name, value)| {
+                rookery.with_env(name, value)
+            });
         let (driver, url) = start_driver(&rookery, "127.0.0.1:0", &self.driver_arguments).await;
         let workers = (0..self.workers)
             .map(|i| self.start_worker(&rookery, &url, i))
@@ -223,6 +251,7 @@ impl Builder {
             url,
             driver,
             driver_arguments: self.driver_arguments,
+            shares_disk: self.shares_disk,
             workers,
         };
         cluster.wait_for_workers(self.workers).await;
@@ -232,6 +261,9 @@ impl Builder {
     fn start_worker(&self, rookery: &Rookery, url: &str, i: usize) -> Child {
         let mut command = rookery.command();
         command.args(["worker", "--driver", url, "--threads", &self.threads.to_string()]);
+        if !self.shares_disk {
+            command.arg(NO_DISK);
+        }
         let late = self.late.filter(|(late, _)| *late == i);
         let delay = late.map_or(self.delay, |(_, delay)| delay);
         if !delay.is_zero() {

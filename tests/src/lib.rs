@@ -14,13 +14,15 @@
 
 mod cluster;
 mod datasets;
+mod file_server;
 pub mod http;
 mod process;
 mod python;
 mod running_job;
 
 pub use cluster::TestCluster;
-pub use datasets::{Dataset, write_jobs};
+pub use datasets::{Dataset, write_gzip, write_jobs};
+pub use file_server::FileServer;
 pub use process::{Output, Rookery};
 pub use python::{Python, say};
 pub use running_job::RunningJob;

@@ -21,7 +21,7 @@ pub(crate) fn open(file: &SourceFile) -> Result<Box<dyn Read + Send>> {
 
 fn from(file: &SourceFile, start: u64) -> Result<Box<dyn Read + Send>> {
     let runtime = Handle::current();
-    match runtime.block_on(file.content(start..file.identity.size))? {
+    match runtime.block_on(file.beginning(start))? {
         Content::File(file, _) => Ok(Box::new(positioned(file, start)?)),
         Content::Pieces(pieces) => Ok(Box::new(Pieces {
             runtime,

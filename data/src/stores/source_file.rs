@@ -22,6 +22,8 @@ use crate::error::{DataError, DataErrorKind, Result};
 /// How much of a remote file one request asks for. Each is small enough to come within a store's time for an answer, and
 /// is tried again by itself.
 const PIECE_BYTES: u64 = 4 << 20;
+/// How much is asked for first where a header or a page's head may be all that is needed; then more and more.
+const FIRST_PIECE_BYTES: u64 = 64 << 10;
 /// How long one piece may take, with everything that is tried for it.
 const PIECE_LIMIT: Duration = Duration::from_secs(170);
 
@@ -102,8 +104,18 @@ impl SourceFile {
         }
     }
 
-    /// The bytes in `range`.
+    /// The bytes in `range`, for somebody who reads all of them.
     pub(super) async fn content(&self, range: Range<u64>) -> Result<Content> {
+        self.content_from(range, PIECE_BYTES).await
+    }
+
+    /// The bytes from `start` on, for somebody who may stop soon.
+    pub(super) async fn beginning(&self, start: u64) -> Result<Content> {
+        self.content_from(start..self.identity.size, FIRST_PIECE_BYTES)
+            .await
+    }
+
+    async fn content_from(&self, range: Range<u64>, first_piece: u64) -> Result<Content> {
         if let Some(path) = &self.disk {
             match (open_same(path.clone(), self.identity.clone()).await, &self.remote) {
                 (Ok(file), _) => return Ok(Content::File(file, path.clone())),
@@ -113,7 +125,7 @@ impl SourceFile {
             }
         }
         match &self.remote {
-            Some(remote) => Ok(Content::Pieces(self.pieces(remote.clone(), range))),
+            Some(remote) => Ok(Content::Pieces(self.pieces(remote.clone(), range, first_piece))),
             None => Err(DataError::internal("the file is nowhere").at(self.name.as_str())),
         }
     }
@@ -139,17 +151,22 @@ impl SourceFile {
         }
     }
 
-    fn pieces(&self, remote: Remote, range: Range<u64>) -> BoxStream<'static, Result<Bytes>> {
+    fn pieces(
+        &self,
+        remote: Remote,
+        range: Range<u64>,
+        first_piece: u64,
+    ) -> BoxStream<'static, Result<Bytes>> {
         let file = self.clone();
-        stream::try_unfold(range.start, move |start| {
+        stream::try_unfold((range.start, first_piece), move |(start, length)| {
             let (file, remote) = (file.clone(), remote.clone());
             async move {
                 if start >= range.end {
                     return Ok(None);
                 }
-                let end = range.end.min(start + PIECE_BYTES);
+                let end = range.end.min(start + length);
                 let piece = file.piece(&remote, start..end).await?;
-                Ok(Some((piece, end)))
+                Ok(Some((piece, (end, PIECE_BYTES.min(length * 4)))))
             }
         })
         .boxed()
@@ -303,6 +320,12 @@ mod tests {
         let file = remote(&Arc::default(), &content).await;
         assert_eq!(file.bytes(0..content.len() as u64).await.unwrap(), content);
         assert_eq!(file.bytes(3..9).await.unwrap(), content[3..9]);
+        let Content::Pieces(pieces) = file.beginning(1).await.unwrap() else {
+            panic!("a remote file is no local one");
+        };
+        let pieces: Vec<Bytes> = pieces.try_collect().await.unwrap();
+        assert_eq!(pieces[0].len() as u64, FIRST_PIECE_BYTES);
+        assert_eq!(pieces.concat(), content[1..]);
     }
 
     #[tokio::test]
