@@ -214,7 +214,7 @@ async fn what_s3_refuses_is_said_in_one_line() {
         (
             &right,
             "s3://nobody/points.csv",
-            "s3://nobody can't be read: it is not there",
+            "s3://nobody can't be read: 404 Not Found",
         ),
         (&wrong, "s3://points/points.csv", "the credentials do not open"),
         (&wrong, "s3://points/*.csv", "403"),

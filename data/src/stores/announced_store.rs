@@ -207,7 +207,7 @@ mod tests {
                 matches!(error, Error::PermissionDenied { .. }),
                 "{location}: {error}"
             );
-            assert!(store.get_ranges(&location, &[0..1]).await.is_err());
+            assert!(store.get_ranges(&location, &[0..1, 1..2]).await.is_err());
             assert!(store.head(&location).await.is_err());
         }
         assert!(store.list(None).try_next().await.is_err());

@@ -140,8 +140,9 @@ async fn in_store(store: &Store, key: &str, pattern: &str) -> Result<Vec<ObjectM
                 let below = store.client.list(Some(&location)).try_next().await;
                 match below {
                     Ok(Some(_)) => Err(no_file(key, &name, true)),
-                    Err(e @ Error::NotFound { .. }) => Err(no_bucket(store, key, &e)),
-                    _ => Err(error),
+                    Ok(None) => Err(error),
+                    // What is missing may be the bucket.
+                    Err(e) => Err(failure::of_store(&store.url, key, &e)),
                 }
             }
         };
@@ -158,11 +159,7 @@ async fn in_store(store: &Store, key: &str, pattern: &str) -> Result<Vec<ObjectM
     };
     let mut listed = store.client.list(Some(&folder));
     let (mut found, mut seen) = (Vec::new(), 0);
-    let unlisted = |e: Error| match e {
-        Error::NotFound { .. } => no_bucket(store, key, &e),
-        e => failed(&e),
-    };
-    while let Some(meta) = listed.try_next().await.map_err(unlisted)? {
+    while let Some(meta) = listed.try_next().await.map_err(|e| failed(&e))? {
         seen += 1;
         if seen > LISTED_MAX {
             return Err(DataError::spec(format!(
@@ -181,11 +178,6 @@ async fn in_store(store: &Store, key: &str, pattern: &str) -> Result<Vec<ObjectM
     }
     found.sort_by(|one, other| in_order(one.location.as_ref(), other.location.as_ref()));
     Ok(found)
-}
-
-fn no_bucket(store: &Store, key: &str, error: &Error) -> DataError {
-    let told = failure::of_store(&store.url, key, error);
-    DataError::spec(format!("{} {}", store.url, told.message)).at(key)
 }
 
 /// The one file. Its first byte is asked for rather than its head: that tells whether the server answers ranges.
