@@ -1,10 +1,11 @@
 //! Compiles `rookery.v1` with protox, a protobuf compiler in Rust: no system `protoc` is needed.
 
-/// Messages that carry secrets: `src/join.rs` shows them without.
-const WITH_SECRETS: [&str; 3] = [
+/// Messages that carry secrets: `src/join.rs` and `src/lib.rs` show them without.
+const WITH_SECRETS: [&str; 4] = [
     ".rookery.v1.JoinRequest",
     ".rookery.v1.JoinResponse",
     ".rookery.v1.CreateJoinTokenResponse",
+    ".rookery.v1.StoreGrant",
 ];
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {

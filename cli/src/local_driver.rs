@@ -18,6 +18,7 @@ use crate::diagnostic::internal;
 use crate::driver_port::{Access, DriverPort, WorkersAt};
 use crate::spool::{self, Spool};
 use crate::state_dir::StateDir;
+use crate::store_environment::store_environment;
 use crate::token::{self, KnownToken};
 use crate::tracking_hint::TrackingHint;
 use crate::worker_processes::{WorkerAccess, WorkerProof};
@@ -169,6 +170,7 @@ impl LocalDriver {
         let spool = Spool::new(state);
         driver_config.tracking_uri = tracking_uri()?;
         driver_config.remote = Some(Arc::new(spool.clone()));
+        driver_config.environment = store_environment();
         let stop_within = driver_config.shutdown_grace * 2 + Duration::from_secs(5);
         let shutdown = shutdown.child_token();
         // What an earlier driver could not deliver: in the background, since its server may be down still.

@@ -34,6 +34,7 @@ mod rows;
 mod signals;
 mod spool;
 mod state_dir;
+mod store_environment;
 mod table;
 mod times;
 mod token;

@@ -22,9 +22,13 @@ pub(crate) fn column(name: &str) -> Expr {
 }
 
 /// The declared columns of a source as they are in the files, with null tokens replaced, and `__partition`; of the
-/// partitions in `only`, if that is given.
-pub(crate) fn raw_columns(source: &Arc<Source>, only: Option<&BTreeSet<u32>>) -> Result<LogicalPlanBuilder> {
-    let table = PartitionedTable::new(Arc::clone(source))?;
+/// partitions in `only`, if that is given. Workers find its files under the name of `dataset`.
+pub(crate) fn raw_columns(
+    source: &Arc<Source>,
+    dataset: &str,
+    only: Option<&BTreeSet<u32>>,
+) -> Result<LogicalPlanBuilder> {
+    let table = PartitionedTable::new(Arc::clone(source), dataset)?;
     let table = Arc::new(match only {
         Some(only) => table.only(only),
         None => table,

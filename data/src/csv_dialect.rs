@@ -1,14 +1,11 @@
 //! How CSV files are written, and reading them record by record with their line numbers. The engine reads the
 //! rows; this reads headers, and finds the place of a bad value after the engine refused it.
 
-use std::fs::File;
 use std::io::Read;
-use std::path::Path;
 
 use crate::error::{DataError, Result};
-use crate::files::compression_of;
-use crate::source::SourceFile;
 use crate::spec::{AsciiChar, Compression, SourceSpec};
+use crate::stores::{self, SourceFile, compression_of, error_in};
 
 /// The dialect of a source's CSV files.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,7 +60,7 @@ impl CsvDialect {
     /// The dialect that `spec` describes. Files of one source share one compression.
     pub(crate) fn of(spec: &SourceSpec, files: &[SourceFile]) -> Result<Self> {
         let byte = |c: Option<AsciiChar>| c.map(|c| c.0);
-        let by_name = |file: &SourceFile| spec.compression.unwrap_or_else(|| compression_of(&file.path));
+        let by_name = |file: &SourceFile| spec.compression.unwrap_or_else(|| compression_of(&file.name));
         let compression = by_name(&files[0]);
         check_characters(spec)?;
         if let Some(other) = files.iter().find(|file| by_name(file) != compression) {
@@ -71,9 +68,9 @@ impl CsvDialect {
                 "compressions differ: {:?}, but {:?} for {}",
                 by_name(other),
                 compression,
-                files[0].path.display()
+                files[0].name
             ))
-            .at(other.path.display().to_string())
+            .at(other.name.as_str())
             .hint("make a source for each compression, or set compression"));
         }
         Ok(Self {
@@ -99,22 +96,19 @@ impl CsvDialect {
     }
 
     /// The file's text.
-    pub(crate) fn open(&self, path: &Path) -> Result<Box<dyn Read>> {
-        let place = || path.display().to_string();
-        let file =
-            File::open(path).map_err(|e| DataError::data(format!("can't be read: {e}")).at(place()))?;
+    pub(crate) fn open(&self, file: &SourceFile) -> Result<Box<dyn Read>> {
+        let bytes = stores::open(file)?;
         Ok(match self.compression {
-            Compression::None => Box::new(file),
-            Compression::Gzip => Box::new(flate2::read::MultiGzDecoder::new(file)),
-            Compression::Zstd => Box::new(
-                zstd::stream::read::Decoder::new(file)
-                    .map_err(|e| DataError::data(format!("can't be read as zstd: {e}")).at(place()))?,
-            ),
+            Compression::None => bytes,
+            Compression::Gzip => Box::new(flate2::read::MultiGzDecoder::new(bytes)),
+            Compression::Zstd => Box::new(zstd::stream::read::Decoder::new(bytes).map_err(|e| {
+                DataError::data(format!("can't be read as zstd: {e}")).at(file.name.as_str())
+            })?),
         })
     }
 
     /// A reader over the file's records, the header included as a record; records may differ in length.
-    pub(crate) fn reader(&self, path: &Path) -> Result<csv::Reader<Box<dyn Read>>> {
+    pub(crate) fn reader(&self, file: &SourceFile) -> Result<csv::Reader<Box<dyn Read>>> {
         Ok(csv::ReaderBuilder::new()
             .has_headers(false)
             .flexible(true)
@@ -123,14 +117,14 @@ impl CsvDialect {
             .escape(self.escape)
             .double_quote(self.escape.is_none())
             .comment(self.comment)
-            .from_reader(self.open(path)?))
+            .from_reader(self.open(file)?))
     }
 
     /// The fields of the first record.
-    pub(crate) fn first_record(&self, path: &Path) -> Result<Vec<String>> {
-        let place = format!("{}:1", path.display());
+    pub(crate) fn first_record(&self, file: &SourceFile) -> Result<Vec<String>> {
+        let place = format!("{}:1", file.name);
         let mut record = csv::StringRecord::new();
-        match self.reader(path)?.read_record(&mut record) {
+        match self.reader(file)?.read_record(&mut record) {
             Ok(true) => {
                 let mut fields: Vec<String> = record.iter().map(str::to_string).collect();
                 // A byte-order mark is no part of the first name.
@@ -140,9 +134,19 @@ impl CsvDialect {
                 Ok(fields)
             }
             Ok(false) => Err(DataError::data("the file has no line, expected at least a header").at(place)),
-            Err(e) => Err(DataError::data(format!("can't be read as CSV: {e}"))
-                .at(place)
-                .hint("expected UTF-8 text; set format and compression if the file's ending misleads")),
+            Err(e) => Err(said_in(&e).unwrap_or_else(|| {
+                DataError::data(format!("can't be read as CSV: {e}"))
+                    .at(place)
+                    .hint("expected UTF-8 text; set format and compression if the file's ending misleads")
+            })),
         }
+    }
+}
+
+/// What the file's place said, if reading records failed because of it.
+pub(crate) fn said_in(error: &csv::Error) -> Option<DataError> {
+    match error.kind() {
+        csv::ErrorKind::Io(io) => error_in(io),
+        _ => None,
     }
 }

@@ -2,9 +2,7 @@
 //! from the middle of a file; on that path only, the files are read once more from their start, so that the
 //! message is the same whichever worker failed first.
 
-use std::fs::File;
 use std::io::{BufRead, BufReader};
-use std::path::Path;
 
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use arrow::compute::cast;
@@ -12,12 +10,13 @@ use arrow::datatypes::DataType;
 use arrow::util::display::array_value_to_string;
 use datafusion::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
-use crate::csv_dialect::CsvDialect;
+use crate::csv_dialect::{CsvDialect, said_in};
 use crate::error::{DataError, Result};
 use crate::plan::IngestPlan;
 use crate::schema::{ColumnType, refusal};
 use crate::source::Source;
 use crate::spec::Format;
+use crate::stores::{FileChunks, SourceFile, error_in};
 
 /// The first record of a source with a wrong number of fields, or with a value that its column's type does not
 /// accept; or the first file that can't be read. `None` when all is well.
@@ -27,10 +26,7 @@ pub(crate) fn first_bad_record(source: &Source, plan: &IngestPlan) -> Option<Dat
         Format::Csv => check_csv,
         Format::Parquet => check_parquet,
     };
-    source
-        .files
-        .iter()
-        .find_map(|file| check(&expected, &file.path).err())
+    source.files.iter().find_map(|file| check(&expected, file).err())
 }
 
 /// What each record must hold.
@@ -103,8 +99,8 @@ impl<'a> Expected<'a> {
     }
 }
 
-fn check_csv(expected: &Expected<'_>, path: &Path) -> Result<()> {
-    let mut reader = expected.dialect.reader(path)?;
+fn check_csv(expected: &Expected<'_>, file: &SourceFile) -> Result<()> {
+    let mut reader = expected.dialect.reader(file)?;
     let mut record = csv::ByteRecord::new();
     let mut is_header = expected.dialect.header;
     loop {
@@ -112,12 +108,15 @@ fn check_csv(expected: &Expected<'_>, path: &Path) -> Result<()> {
             Ok(false) => return Ok(()),
             Ok(true) => {}
             Err(e) => {
+                if let Some(said) = said_in(&e) {
+                    return Err(said);
+                }
                 let what = match e.kind() {
                     csv::ErrorKind::Io(io) => io.to_string(),
                     _ => e.to_string(),
                 };
                 return Err(DataError::data(format!("can't be read to its end: {what}"))
-                    .at(path.display().to_string())
+                    .at(file.name.as_str())
                     .hint("the file may be cut off or damaged"));
             }
         }
@@ -126,9 +125,9 @@ fn check_csv(expected: &Expected<'_>, path: &Path) -> Result<()> {
         }
         if let Some((message, hint)) = expected.refuse(&record) {
             let start = record.position().map_or(0, csv::Position::byte);
-            let line = line_of(expected.dialect, path, start)?;
+            let line = line_of(expected.dialect, file, start)?;
             return Err(DataError::data(message)
-                .at(format!("{}:{line}", path.display()))
+                .at(format!("{}:{line}", file.name))
                 .hint(hint));
         }
     }
@@ -136,10 +135,10 @@ fn check_csv(expected: &Expected<'_>, path: &Path) -> Result<()> {
 
 /// The line, counted from 1, of the record found when reading went on at byte `start`; lines that hold no
 /// record may come before it.
-pub(crate) fn line_of(dialect: &CsvDialect, path: &Path, start: u64) -> Result<u64> {
+pub(crate) fn line_of(dialect: &CsvDialect, file: &SourceFile, start: u64) -> Result<u64> {
     let unreadable =
-        |e: std::io::Error| DataError::data(format!("can't be read: {e}")).at(path.display().to_string());
-    let mut bytes = BufReader::new(dialect.open(path)?);
+        |e: std::io::Error| DataError::data(format!("can't be read: {e}")).at(file.name.as_str());
+    let mut bytes = BufReader::new(dialect.open(file)?);
     let (mut line, mut offset) = (0, 0);
     let mut text = Vec::new();
     loop {
@@ -158,18 +157,20 @@ pub(crate) fn line_of(dialect: &CsvDialect, path: &Path, start: u64) -> Result<u
     }
 }
 
-fn check_parquet(expected: &Expected<'_>, path: &Path) -> Result<()> {
-    let damaged = |e: &dyn std::fmt::Display| {
-        DataError::data(format!("can't be read as Parquet: {e}")).at(path.display().to_string())
+fn check_parquet(expected: &Expected<'_>, file: &SourceFile) -> Result<()> {
+    let damaged = |e: &(dyn std::error::Error + 'static)| {
+        error_in(e).unwrap_or_else(|| {
+            DataError::data(format!("can't be read as Parquet: {e}")).at(file.name.as_str())
+        })
     };
-    let file = File::open(path).map_err(|e| damaged(&e))?;
-    let reader = ParquetRecordBatchReaderBuilder::try_new(file).and_then(|builder| builder.build());
+    let reader = ParquetRecordBatchReaderBuilder::try_new(FileChunks::new(file));
+    let reader = reader.and_then(|builder| builder.build());
     let mut rows_before = 0;
     for batch in reader.map_err(|e| damaged(&e))? {
         let batch = batch.map_err(|e| damaged(&e))?;
         if let Some((row, message)) = refuse_batch(expected, &batch).map_err(|e| damaged(&e))? {
             return Err(DataError::data(message)
-                .at(format!("{}, row {}", path.display(), rows_before + row + 1))
+                .at(format!("{}, row {}", file.name, rows_before + row + 1))
                 .hint("declare the column with a type that holds the value"));
         }
         rows_before += batch.num_rows();

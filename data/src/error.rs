@@ -1,15 +1,16 @@
 //! [`DataError`]: what is wrong with a source, a plan or the rows, where, and what to try.
 
 use datafusion::error::DataFusionError;
+use serde::{Deserialize, Serialize};
 
 /// Which kind of mistake it is; decides who has to act.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum DataErrorKind {
     /// The job names something that is not there, or asks for something impossible.
     Spec,
     /// The rows break a rule.
     Data,
-    /// A worker can't be reached, or was lost while it worked.
+    /// A worker, or the place of a source, can't be reached, or was lost.
     Unreachable,
     /// A deadline passed.
     TimedOut,
@@ -18,7 +19,7 @@ pub enum DataErrorKind {
 }
 
 /// An error of this crate: message with the numbers in it, place, hint.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[error("{}{message}", location.as_ref().map(|l| format!("{l}: ")).unwrap_or_default())]
 pub struct DataError {
     /// Which kind of mistake it is.
@@ -71,7 +72,26 @@ impl DataError {
         self.hint = Some(hint.into());
         self
     }
+
+    /// The whole error as one text, for ways that carry nothing else: from a worker's source through the engine.
+    pub(crate) fn marked(&self) -> String {
+        let json = serde_json::to_string(self).unwrap_or_default();
+        format!("{SOURCE_MARK}{json}")
+    }
+
+    /// The error that such a text holds. What comes after it is left out.
+    fn of_marked(text: &str) -> Option<Self> {
+        let (before, json) = text.split_once(SOURCE_MARK)?;
+        if before.contains(BAD_ROW_MARK) {
+            return None;
+        }
+        let mut errors = serde_json::Deserializer::from_str(json).into_iter::<Self>();
+        errors.next()?.ok()
+    }
 }
+
+/// Starts the text of an error about a source; the error follows as JSON.
+const SOURCE_MARK: &str = "unreadable source: ";
 
 /// Starts the text of an error that a row caused, so that the kind survives the engine's own error types on
 /// their way from a worker.
@@ -110,6 +130,9 @@ impl From<DataFusionError> for DataError {
     fn from(error: DataFusionError) -> Self {
         let root = error.find_root();
         let text = root.strip_backtrace();
+        if let Some(told) = Self::of_marked(&text) {
+            return told;
+        }
         if let Some((_, message)) = text.split_once(BAD_ROW_MARK) {
             return Self::data(message.trim());
         }
@@ -175,6 +198,23 @@ mod tests {
             error.to_string(),
             "http://127.0.0.1:7071/: the worker can't be reached: tcp connect error"
         );
+    }
+
+    #[test]
+    fn what_a_source_says_survives_the_engine_whole() {
+        let said = DataError::new(
+            DataErrorKind::Unreachable,
+            "s3://b/k can't be reached: \"refused\"",
+        )
+        .at("data.sources.t.path")
+        .hint("try again");
+        let error = datafusion::error::DataFusionError::ObjectStore(Box::new(object_store::Error::Generic {
+            store: "source",
+            source: format!("{}\n more", said.marked()).into(),
+        }));
+        assert_eq!(DataError::from(error.context("stage 1")), said);
+        let value = bad_row(format!("column x holds \"{}\"", said.marked()));
+        assert_eq!(DataError::from(value).kind, DataErrorKind::Data);
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! Raw files → cleaned, split, cached partitions. The only crate that names DataFusion.
 //!
 //! The path of a job's rows: a [`spec::DataSpec`] is opened into an [`IngestPlan`] ([`source`]: files found,
-//! headers and footers read, files cut into partitions that the data alone defines). [`Dataset::materialize`]
+//! headers and footers read, files cut into partitions that the data alone defines; [`stores`]: wherever the files
+//! are). [`Dataset::materialize`]
 //! hands the plan to the [`engine`], which runs it on the workers: scan, null tokens, casts ([`schema`]), the
 //! user's query, the reason why a row is dropped. At the head of the worker stage the cache operator leaves
 //! those rows out, splits the others ([`split`]) and keeps them as Arrow batches in the process'
@@ -23,7 +24,6 @@ mod dataset;
 mod diagnose;
 pub mod engine;
 pub mod error;
-mod files;
 pub mod frame;
 mod functions;
 mod gather;
@@ -35,8 +35,10 @@ mod rowwise;
 pub mod schema;
 pub mod show;
 pub mod source;
+mod sources_of_plan;
 pub mod spec;
 pub mod split;
+pub mod stores;
 mod table;
 pub mod unusable;
 

@@ -146,14 +146,14 @@ async fn run(
     id: &str,
     attempt: u32,
 ) -> Result<Vec<(String, PartitionReport)>> {
-    let session = engine.session()?;
+    let session = engine.session(plan, id)?;
     let spec = CacheSpec {
         dataset: id.to_string(),
         split: plan.split.clone(),
         arrival: plan.arrival(),
         attempt,
     };
-    let logical = CacheNode::plan(plan.logical(&session).await?, spec)?;
+    let logical = CacheNode::plan(plan.logical(&session, id).await?, spec)?;
     let physical = session
         .execute_logical_plan(logical)
         .await?

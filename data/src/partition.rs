@@ -1,8 +1,6 @@
 //! Partitions defined by the data alone: each is a piece of one file, cut by bytes (CSV) or row groups
 //! (Parquet). Neither workers nor threads play a part, so a partition's content never changes.
 
-use std::fs::File;
-use std::path::Path;
 use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
@@ -10,7 +8,7 @@ use datafusion::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
 use crate::csv_dialect::CsvDialect;
 use crate::error::{DataError, Result};
-use crate::source::SourceFile;
+use crate::stores::{FileChunks, SourceFile, error_in};
 
 /// A piece of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,7 +26,7 @@ pub(crate) fn csv_parts(files: &[SourceFile], dialect: &CsvDialect, bytes: u64) 
         if !dialect.splittable() {
             return vec![FilePart { file, range: None }];
         }
-        let size = source_file.size;
+        let size = source_file.identity.size;
         (0..size.div_ceil(bytes))
             .map(|i| FilePart {
                 file,
@@ -40,23 +38,23 @@ pub(crate) fn csv_parts(files: &[SourceFile], dialect: &CsvDialect, bytes: u64) 
 }
 
 /// Cuts Parquet files between row groups: consecutive groups share a piece up to `bytes`.
-pub(crate) fn parquet_parts(files: &[SourceFile], bytes: u64) -> Result<Vec<FilePart>> {
+pub(crate) fn parquet_parts(files: &[SourceFile], footers: &[ParquetFooter], bytes: u64) -> Vec<FilePart> {
     let mut parts = Vec::new();
-    for (file, source_file) in files.iter().enumerate() {
-        let groups = parquet_footer(&source_file.path)?.row_groups;
+    for (file, (source_file, footer)) in files.iter().zip(footers).enumerate() {
+        let groups = &footer.row_groups;
         // Offsets that do not ascend leave no ranges to cut at.
         if groups.windows(2).any(|pair| pair[0].0 >= pair[1].0) {
             parts.push(FilePart { file, range: None });
             continue;
         }
         parts.extend(
-            merge_groups(&groups, source_file.size, bytes).map(|range| FilePart {
+            merge_groups(groups, source_file.identity.size, bytes).map(|range| FilePart {
                 file,
                 range: Some(range),
             }),
         );
     }
-    Ok(parts)
+    parts
 }
 
 /// Ranges that each hold whole row groups, given as (start, size): the first group and those after it that fit.
@@ -82,11 +80,13 @@ pub(crate) struct ParquetFooter {
     pub(crate) row_groups: Vec<(u64, u64)>,
 }
 
-pub(crate) fn parquet_footer(path: &Path) -> Result<ParquetFooter> {
-    let place = || path.display().to_string();
-    let file = File::open(path).map_err(|e| DataError::data(format!("can't be read: {e}")).at(place()))?;
-    let reader = ParquetRecordBatchReaderBuilder::try_new(file)
-        .map_err(|e| DataError::data(format!("can't be read as Parquet: {e}")).at(place()))?;
+pub(crate) fn parquet_footer(file: &SourceFile) -> Result<ParquetFooter> {
+    let damaged = |e| {
+        error_in(&e).unwrap_or_else(|| {
+            DataError::data(format!("can't be read as Parquet: {e}")).at(file.name.as_str())
+        })
+    };
+    let reader = ParquetRecordBatchReaderBuilder::try_new(FileChunks::new(file)).map_err(damaged)?;
     let row_groups = reader
         .metadata()
         .row_groups()
@@ -116,7 +116,7 @@ mod tests {
         #[test]
         fn pieces_of_csv_files_cover_every_byte_once(sizes in prop::collection::vec(1u64..5000, 1..5), bytes in 1u64..6000) {
             let files: Vec<SourceFile> =
-                sizes.iter().map(|size| SourceFile { path: "f.csv".into(), size: *size }).collect();
+                sizes.iter().map(|size| SourceFile::fake("f.csv", *size)).collect();
             let spec = serde_json::from_str(r#"{"path": "f.csv"}"#).unwrap();
             let parts = csv_parts(&files, &CsvDialect::of(&spec, &files).unwrap(), bytes);
             let mut expected = (0, 0);

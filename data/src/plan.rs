@@ -23,7 +23,11 @@ use crate::schema::ColumnType;
 use crate::source::Source;
 use crate::spec::{DataSpec, DropNulls, SplitSpec};
 use crate::split::{Splitter, unknown_column};
+use crate::stores::Environment;
 use crate::table::PARTITION_COLUMN;
+
+/// The name of a dataset that is planned for and never read.
+const PLANNING: &str = "planning";
 
 /// Sources, query, cleaning and split of a job, checked against the files.
 #[derive(Debug, Clone)]
@@ -42,19 +46,25 @@ pub struct IngestPlan {
 }
 
 impl IngestPlan {
-    /// Opens the sources and plans the query.
+    /// Opens the sources and plans the query; `environment` is the operator's, for sources in object stores.
     ///
     /// # Errors
     /// What [`Source::open`] refuses; a query DataFusion can't plan or that is not reproducible; names of
     /// columns that are not there; bad split weights.
-    pub async fn open(spec: &DataSpec, split: &SplitSpec, base_dir: &Path) -> Result<Self> {
+    pub async fn open(
+        spec: &DataSpec,
+        split: &SplitSpec,
+        base_dir: &Path,
+        environment: &Environment,
+    ) -> Result<Self> {
         check(spec)?;
-        let sources = spec
-            .sources
-            .0
-            .iter()
-            .map(|(name, source)| Source::open(name, source, base_dir, spec.partition_bytes.0).map(Arc::new))
-            .collect::<Result<Vec<_>>>()?;
+        let mut sources: Vec<Arc<Source>> = Vec::new();
+        for (name, source) in &spec.sources.0 {
+            let files = sources.iter().map(|source| source.files.len()).sum();
+            let bytes = spec.partition_bytes.0;
+            let source = Source::open(name, source, base_dir, bytes, environment, files).await?;
+            sources.push(Arc::new(source));
+        }
         let mut plan = Self {
             columns: sources[0].columns.clone(),
             sources,
@@ -66,7 +76,7 @@ impl IngestPlan {
             only: None,
         };
         if plan.sql.is_some() {
-            let query = plan.query(&crate::engine::local_session()).await?;
+            let query = plan.query(&crate::engine::local_session(), PLANNING).await?;
             plan.arrival = if rowwise::is_rowwise(&query)? {
                 Arrival::InOrder
             } else {
@@ -136,16 +146,16 @@ impl IngestPlan {
         if self.sql.is_some() { &[] } else { &self.drop_nulls }
     }
 
-    /// The cleaned columns, `__partition` and `__dropped`.
-    pub(crate) async fn logical(&self, session: &SessionContext) -> Result<LogicalPlan> {
+    /// The cleaned columns, `__partition` and `__dropped`, for `dataset`.
+    pub(crate) async fn logical(&self, session: &SessionContext, dataset: &str) -> Result<LogicalPlan> {
         match &self.sql {
-            None => self.cleaned_source(&self.sources[0]),
-            Some(_) => self.cleaned_query(session).await,
+            None => self.cleaned_source(&self.sources[0], dataset),
+            Some(_) => self.cleaned_query(session, dataset).await,
         }
     }
 
-    fn cleaned_source(&self, source: &Arc<Source>) -> Result<LogicalPlan> {
-        let raw = raw_columns(source, self.scanned())?;
+    fn cleaned_source(&self, source: &Arc<Source>, dataset: &str) -> Result<LogicalPlan> {
+        let raw = raw_columns(source, dataset, self.scanned())?;
         let dropped = self.dropped();
         let with_reason = raw.project(
             source
@@ -168,8 +178,8 @@ impl IngestPlan {
             .build()?)
     }
 
-    async fn cleaned_query(&self, session: &SessionContext) -> Result<LogicalPlan> {
-        let query = self.query(session).await?;
+    async fn cleaned_query(&self, session: &SessionContext, dataset: &str) -> Result<LogicalPlan> {
+        let query = self.query(session, dataset).await?;
         let (query, number) = match self.arrival {
             Arrival::InOrder => (rowwise::carry(query, PARTITION_COLUMN)?, column(PARTITION_COLUMN)),
             Arrival::Shuffled => {
@@ -201,7 +211,7 @@ impl IngestPlan {
     }
 
     /// Plans the user's query over the typed sources.
-    async fn query(&self, session: &SessionContext) -> Result<LogicalPlan> {
+    async fn query(&self, session: &SessionContext, dataset: &str) -> Result<LogicalPlan> {
         for source in &self.sources {
             let kept = lit(ScalarValue::Utf8(None));
             let casts = source
@@ -209,7 +219,9 @@ impl IngestPlan {
                 .iter()
                 .map(|(name, target)| typed(source, name, *target, kept.clone()))
                 .collect::<Result<Vec<_>>>()?;
-            let view = raw_columns(source, self.scanned())?.project(casts)?.build()?;
+            let view = raw_columns(source, dataset, self.scanned())?
+                .project(casts)?
+                .build()?;
             let view = datafusion::datasource::view::ViewTable::new(view, None);
             // A name given as text would be taken apart at dots and put in lower case.
             session.register_table(TableReference::bare(source.name.as_str()), Arc::new(view))?;

@@ -1,7 +1,7 @@
 //! From a [`SourceSpec`] to a [`Source`]: the files found and sorted, their header or footer read, the declared
 //! columns checked against it, and the files cut into partitions.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use arrow::compute::can_cast_types;
@@ -9,10 +9,10 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
 use crate::csv_dialect::CsvDialect;
 use crate::error::{DataError, Result};
-use crate::files::{find_files, format_of};
-use crate::partition::{self, FilePart};
+use crate::partition::{self, FilePart, ParquetFooter};
 use crate::schema::ColumnType;
 use crate::spec::{Compression, Format, SourceSpec};
+use crate::stores::{Environment, SourceFile, each_file, find_files, format_of};
 
 /// Most partitions a source may have: each is a row in the driver's tables and a file range in the plan.
 const PARTITIONS_MAX: usize = 100_000;
@@ -36,42 +36,57 @@ pub struct Source {
     pub parts: Vec<FilePart>,
 }
 
-/// A file of a source.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SourceFile {
-    /// Absolute path.
-    pub path: PathBuf,
-    /// Size in bytes.
-    pub size: u64,
-}
-
 impl Source {
-    /// Finds and checks the files of `spec`.
+    /// Finds and checks the files of `spec`; `first_number` is how many files the sources before it have.
     ///
     /// # Errors
-    /// A path or glob without files, an empty file, files whose headers differ, a column that is not there.
-    pub fn open(name: &str, spec: &SourceSpec, base_dir: &Path, partition_bytes: u64) -> Result<Self> {
+    /// A path or glob without files, an empty file, files whose headers differ, a column that is not there; a store that
+    /// can't be reached or read.
+    pub async fn open(
+        name: &str,
+        spec: &SourceSpec,
+        base_dir: &Path,
+        partition_bytes: u64,
+        environment: &Environment,
+        first_number: usize,
+    ) -> Result<Self> {
         if partition_bytes == 0 {
             return Err(DataError::spec("data.partition_bytes is 0, expected at least 1"));
         }
-        let files = find_files(name, spec, base_dir)?;
+        let mut files = find_files(name, spec, base_dir, environment).await?;
+        for (file, number) in files.iter_mut().zip(first_number..) {
+            file.number = number;
+        }
+        let (name, spec) = (name.to_string(), spec.clone());
+        // Decoders of headers and footers block, as does a disk.
+        let opened =
+            tokio::task::spawn_blocking(move || Self::of_files(&name, &spec, files, partition_bytes));
+        opened
+            .await
+            .map_err(|e| DataError::internal(format!("opening a source failed: {e}")))?
+    }
+
+    fn of_files(name: &str, spec: &SourceSpec, files: Vec<SourceFile>, partition_bytes: u64) -> Result<Self> {
         let format = format_of(name, spec, &files)?;
         let dialect = CsvDialect::of(spec, &files)?;
-        let file_schema = match format {
-            Format::Csv => csv_schema(spec, &files, &dialect)?,
+        let (file_schema, parts) = match format {
+            Format::Csv => (
+                csv_schema(spec, &files, &dialect)?,
+                partition::csv_parts(&files, &dialect, partition_bytes),
+            ),
             Format::Parquet if dialect.compression != Compression::None => {
                 return Err(DataError::spec("a compressed Parquet file can't be read")
                     .at(format!("data.sources.{name}"))
                     .hint("Parquet is compressed inside; compression is for CSV"));
             }
-            Format::Parquet => parquet_schema(&files)?,
+            Format::Parquet => {
+                let footers = each_file(&files, partition::parquet_footer)?;
+                let parts = partition::parquet_parts(&files, &footers, partition_bytes);
+                (parquet_schema(&files, &footers)?, parts)
+            }
         };
         check_reserved(name, &file_schema)?;
         let columns = declared_columns(name, spec, &file_schema)?;
-        let parts = match format {
-            Format::Csv => partition::csv_parts(&files, &dialect, partition_bytes),
-            Format::Parquet => partition::parquet_parts(&files, partition_bytes)?,
-        };
         if parts.len() > PARTITIONS_MAX {
             return Err(DataError::spec(format!(
                 "{} partitions of {partition_bytes} bytes, expected at most {PARTITIONS_MAX}",
@@ -94,7 +109,7 @@ impl Source {
 
 /// The columns of CSV files, all text: by their header, or by the declared names when there is none.
 fn csv_schema(spec: &SourceSpec, files: &[SourceFile], dialect: &CsvDialect) -> Result<SchemaRef> {
-    let first = dialect.first_record(&files[0].path)?;
+    let first = dialect.first_record(&files[0])?;
     let names: Vec<String> = match (dialect.header, &spec.columns) {
         (true, _) => first,
         (false, Some(columns)) => {
@@ -104,7 +119,7 @@ fn csv_schema(spec: &SourceSpec, files: &[SourceFile], dialect: &CsvDialect) -> 
                     columns.0.len(),
                     first.len()
                 ))
-                .at(files[0].path.display().to_string())
+                .at(files[0].name.as_str())
                 .hint("without a header the columns are named by their position, all of them"));
             }
             columns.0.iter().map(|(name, _)| name.clone()).collect()
@@ -114,23 +129,24 @@ fn csv_schema(spec: &SourceSpec, files: &[SourceFile], dialect: &CsvDialect) -> 
     if let Some(twice) = (1..names.len()).find(|i| names[..*i].contains(&names[*i])) {
         return Err(
             DataError::data(format!("column \"{}\" is in the header twice", names[twice]))
-                .at(format!("{}:1", files[0].path.display())),
+                .at(format!("{}:1", files[0].name)),
         );
     }
     if dialect.header {
-        for file in &files[1..] {
-            let other = dialect.first_record(&file.path)?;
-            if other != names {
-                return Err(DataError::data(format!(
-                    "the header is [{}], expected [{}] as in {}",
-                    other.join(", "),
-                    names.join(", "),
-                    files[0].path.display()
-                ))
-                .at(format!("{}:1", file.path.display()))
-                .hint("files of one source share one header"));
+        each_file(&files[1..], |file| {
+            let other = dialect.first_record(file)?;
+            if other == names {
+                return Ok(());
             }
-        }
+            Err(DataError::data(format!(
+                "the header is [{}], expected [{}] as in {}",
+                other.join(", "),
+                names.join(", "),
+                files[0].name
+            ))
+            .at(format!("{}:1", file.name))
+            .hint("files of one source share one header"))
+        })?;
     }
     let fields: Vec<Field> = names
         .into_iter()
@@ -139,10 +155,10 @@ fn csv_schema(spec: &SourceSpec, files: &[SourceFile], dialect: &CsvDialect) -> 
     Ok(Arc::new(Schema::new(fields)))
 }
 
-fn parquet_schema(files: &[SourceFile]) -> Result<SchemaRef> {
+fn parquet_schema(files: &[SourceFile], footers: &[ParquetFooter]) -> Result<SchemaRef> {
     let mut first: Option<SchemaRef> = None;
-    for file in files {
-        let schema = columns_only(&partition::parquet_footer(&file.path)?.schema);
+    for (file, footer) in files.iter().zip(footers) {
+        let schema = columns_only(&footer.schema);
         match &first {
             None => first = Some(schema),
             Some(expected) if *expected == schema => {}
@@ -151,9 +167,9 @@ fn parquet_schema(files: &[SourceFile]) -> Result<SchemaRef> {
                     "the columns are [{}], expected [{}] as in {}",
                     describe(&schema),
                     describe(expected),
-                    files[0].path.display()
+                    files[0].name
                 ))
-                .at(file.path.display().to_string()));
+                .at(file.name.as_str()));
             }
         }
     }

@@ -6,6 +6,7 @@ use serde::de::{self, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::schema::ColumnType;
+use crate::stores::StoreOptions;
 
 /// Where rows come from and how they are cleaned (`[data]`).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -39,8 +40,12 @@ fn default_sql_partitions() -> u32 {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SourceSpec {
-    /// A path or a glob; relative paths start at the job file's folder.
+    /// A path or a glob; relative paths start at the job file's folder. Or the URL of one: `s3://`, `gs://`, `az://`,
+    /// `abfss://`, and `http://` or `https://` for a single file.
     pub path: String,
+    /// How the store behind a URL is reached, where it is not the provider's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub store: Option<StoreOptions>,
     /// The format; without it the file's ending decides.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub format: Option<Format>,

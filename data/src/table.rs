@@ -28,6 +28,7 @@ use datafusion::physical_plan::ExecutionPlan;
 use crate::compression::CompressedScanExec;
 use crate::source::Source;
 use crate::spec::{Compression, Format};
+use crate::stores::{SourceFile, location_of, url_of};
 
 /// Name of the column that carries the partition number.
 pub(crate) const PARTITION_COLUMN: &str = "__partition";
@@ -36,21 +37,25 @@ pub(crate) const PARTITION_COLUMN: &str = "__partition";
 #[derive(Debug, Clone)]
 pub(crate) struct PartitionedTable {
     source: Arc<Source>,
+    /// Where its files are found; see [`url_of`].
+    store: ObjectStoreUrl,
     files: Vec<PartitionedFile>,
     /// Whether the output partitioning is declared; always, except in tests that show why.
     pinned: bool,
 }
 
 impl PartitionedTable {
-    pub(crate) fn new(source: Arc<Source>) -> crate::error::Result<Self> {
+    /// The table of `source`, whose files are found under the name of `dataset`.
+    pub(crate) fn new(source: Arc<Source>, dataset: &str) -> crate::error::Result<Self> {
         let files = source
             .parts
             .iter()
-            .enumerate()
-            .map(|(number, part)| partitioned_file(&source, number as u32, part.file, part.range))
-            .collect::<crate::error::Result<_>>()?;
+            .zip(0..)
+            .map(|(part, number)| partitioned_file(&source.files[part.file], dataset, number, part.range))
+            .collect();
         Ok(Self {
             source,
+            store: url_of(dataset)?,
             files,
             pinned: true,
         })
@@ -104,23 +109,18 @@ impl PartitionedTable {
 }
 
 fn partitioned_file(
-    source: &Source,
+    file: &SourceFile,
+    dataset: &str,
     number: u32,
-    file: usize,
     range: Option<(u64, u64)>,
-) -> crate::error::Result<PartitionedFile> {
-    let file = &source.files[file];
-    let location = datafusion::object_store::path::Path::from_absolute_path(&file.path).map_err(|e| {
-        crate::error::DataError::spec(format!("not a usable path: {e}")).at(file.path.display().to_string())
-    })?;
-    let mut piece = PartitionedFile::new(location.to_string(), file.size)
+) -> PartitionedFile {
+    let location = location_of(dataset, file.number);
+    let piece = PartitionedFile::new(location.to_string(), file.identity.size)
         .with_partition_values(vec![ScalarValue::UInt32(Some(number))]);
-    // A path given as text would be percent-decoded.
-    piece.object_meta.location = location;
-    Ok(match range {
+    match range {
         Some((start, end)) => piece.with_range(start as i64, end as i64),
         None => piece,
-    })
+    }
 }
 
 #[async_trait]
@@ -143,14 +143,13 @@ impl TableProvider for PartitionedTable {
         // One group would leave a plan without a network boundary, which runs in the driver.
         let groups = session.config().target_partitions().max(2);
         let pin = self.pinned.then_some(Partitioning::UnknownPartitioning(groups));
-        let config =
-            FileScanConfigBuilder::new(ObjectStoreUrl::local_filesystem(), self.file_source(session))
-                .with_file_groups(deal(&self.files, 1, groups).remove(0))
-                .with_output_partitioning(pin)
-                .with_projection_indices(projection.cloned())?
-                .with_limit(limit)
-                .with_file_compression_type(CompressedScanExec::engine_type(self.source.dialect.compression))
-                .build();
+        let config = FileScanConfigBuilder::new(self.store.clone(), self.file_source(session))
+            .with_file_groups(deal(&self.files, 1, groups).remove(0))
+            .with_output_partitioning(pin)
+            .with_projection_indices(projection.cloned())?
+            .with_limit(limit)
+            .with_file_compression_type(CompressedScanExec::engine_type(self.source.dialect.compression))
+            .build();
         let scan: Arc<dyn ExecutionPlan> = DataSourceExec::from_data_source(config);
         Ok(match self.source.dialect.compression {
             Compression::None => scan,
@@ -206,13 +205,15 @@ mod tests {
     use crate::cache_node::{CacheNode, CacheQueryPlanner};
     use crate::clean::DROPPED_COLUMN;
     use crate::spec::SplitSpec;
+    use crate::stores::{AnnouncedStore, Environment};
 
     /// Three partitions of about forty rows.
-    fn table(folder: &tempfile::TempDir) -> PartitionedTable {
+    async fn table(folder: &tempfile::TempDir) -> PartitionedTable {
         let text = (0..120).fold("id\n".to_string(), |text, id| text + &format!("{}\n", 1000 + id));
         std::fs::write(folder.path().join("t.csv"), text).unwrap();
         let spec = serde_json::from_str(r#"{"path": "t.csv"}"#).unwrap();
-        PartitionedTable::new(Arc::new(Source::open("t", &spec, folder.path(), 200).unwrap())).unwrap()
+        let source = Source::open("t", &spec, folder.path(), 200, &Environment::none(), 0).await;
+        PartitionedTable::new(Arc::new(source.unwrap()), "d").unwrap()
     }
 
     /// Caches the table's rows under DataFusion's own settings, which cut files as small as these.
@@ -227,6 +228,8 @@ mod tests {
             .with_default_features()
             .with_query_planner(Arc::new(CacheQueryPlanner))
             .build();
+        let files = AnnouncedStore::new("d", table.source.files.clone());
+        let url = table.store.clone();
         let scan = LogicalPlanBuilder::scan("t", provider_as_source(Arc::new(table)), None)?
             .filter(col("id").not_eq(lit("1001")))?
             .project([
@@ -248,6 +251,7 @@ mod tests {
             attempt: 0,
         };
         let session = SessionContext::from(state);
+        session.runtime_env().register_object_store(url.as_ref(), files);
         session
             .execute_logical_plan(CacheNode::plan(scan, spec)?)
             .await?
@@ -259,13 +263,13 @@ mod tests {
     #[tokio::test]
     async fn a_pinned_table_is_not_cut_again() {
         let folder = tempfile::tempdir().unwrap();
-        assert_eq!(cache(table(&folder)).await.unwrap(), 3);
+        assert_eq!(cache(table(&folder).await).await.unwrap(), 3);
     }
 
     #[tokio::test]
     async fn an_unpinned_table_is_cut_again_and_that_is_noticed() {
         let folder = tempfile::tempdir().unwrap();
-        let error = cache(table(&folder).unpinned()).await.unwrap_err();
+        let error = cache(table(&folder).await.unpinned()).await.unwrap_err();
         assert!(error.to_string().contains("was computed twice"), "{error}");
     }
 

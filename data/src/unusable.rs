@@ -1,14 +1,13 @@
 //! Finds the record behind a value that is well-formed and still can't be trained on: a feature that is missing,
 //! NaN or infinite, a label that is no class. Workers refuse such a row without knowing its line.
 
-use std::path::Path;
-
 use crate::csv_dialect::CsvDialect;
 use crate::diagnose::line_of;
 use crate::plan::IngestPlan;
 use crate::schema::{ColumnType, parse_double, parse_float};
 use crate::source::Source;
 use crate::spec::Format;
+use crate::stores::SourceFile;
 
 /// A record that can't be trained on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,19 +21,22 @@ pub struct UnusableRecord {
 }
 
 /// The first record, in file order, whose `label` is no class or whose value in one of `features` is null, NaN or
-/// infinite. Only for a single CSV source without a query: elsewhere rows have no line.
-pub fn first_unusable(plan: &IngestPlan, features: &[String], label: &str) -> Option<UnusableRecord> {
-    let [source] = plan.sources.as_slice() else {
-        return None;
-    };
-    if source.format != Format::Csv || plan.has_query() {
-        return None;
-    }
-    let columns = Columns::of(source, plan, features, label);
-    source
-        .files
-        .iter()
-        .find_map(|file| columns.search(&source.dialect, &file.path))
+/// infinite. Only for a single CSV source without a query: elsewhere rows have no line. Reads away from the runtime's own
+/// threads.
+pub async fn first_unusable(plan: &IngestPlan, features: &[String], label: &str) -> Option<UnusableRecord> {
+    let (plan, features, label) = (plan.clone(), features.to_vec(), label.to_string());
+    let search = tokio::task::spawn_blocking(move || {
+        let [source] = plan.sources.as_slice() else {
+            return None;
+        };
+        if source.format != Format::Csv || plan.has_query() {
+            return None;
+        }
+        let columns = Columns::of(source, &plan, &features, &label);
+        let mut files = source.files.iter();
+        files.find_map(|file| columns.search(&source.dialect, file))
+    });
+    search.await.ok().flatten()
 }
 
 /// Positions of the columns that matter in a record.
@@ -68,8 +70,8 @@ impl<'a> Columns<'a> {
         }
     }
 
-    fn search(&self, dialect: &CsvDialect, path: &Path) -> Option<UnusableRecord> {
-        let mut reader = dialect.reader(path).ok()?;
+    fn search(&self, dialect: &CsvDialect, file: &SourceFile) -> Option<UnusableRecord> {
+        let mut reader = dialect.reader(file).ok()?;
         let mut record = csv::ByteRecord::new();
         let mut is_header = dialect.header;
         while reader.read_byte_record(&mut record).ok()? {
@@ -91,9 +93,9 @@ impl<'a> Columns<'a> {
             });
             let bad_label = self.label.filter(|(i, _)| is_null(*i) || !is_class(text(*i)));
             if let Some((i, name)) = bad_feature.map(|(i, name, _)| (*i, *name)).or(bad_label) {
-                let line = line_of(dialect, path, record.position().map_or(0, csv::Position::byte)).ok()?;
+                let line = line_of(dialect, file, record.position().map_or(0, csv::Position::byte)).ok()?;
                 return Some(UnusableRecord {
-                    place: format!("{}:{line}", path.display()),
+                    place: format!("{}:{line}", file.name),
                     column: name.to_string(),
                     value: text(i).to_string(),
                 });

@@ -10,7 +10,7 @@ use rookery_proto::{ErrorClass, Failure};
 use crate::job_spec::ValidJobSpec;
 
 /// The failure, with the place of the first record that can't be trained on, if it is about the data and there is
-/// one. Reads the files once more, away from the runtime's own threads.
+/// one. Reads the files once more.
 pub(crate) async fn locate_record(failure: Failure, plan: &IngestPlan, spec: &ValidJobSpec) -> Failure {
     let in_partition = failure
         .location
@@ -19,18 +19,16 @@ pub(crate) async fn locate_record(failure: Failure, plan: &IngestPlan, spec: &Va
     if failure.class != ErrorClass::Data || !in_partition {
         return failure;
     }
-    let (plan, label) = (plan.clone(), spec.label.clone());
     let features = source_columns(&spec.pipeline, &spec.features);
-    let found = tokio::task::spawn_blocking(move || first_unusable(&plan, &features, &label)).await;
-    match found {
-        Ok(Some(record)) => {
+    match first_unusable(plan, &features, &spec.label).await {
+        Some(record) => {
             let hint = format!(
                 "column \"{}\" holds \"{}\" there; mend it, or drop such rows with drop_nulls and null_tokens",
                 record.column, record.value
             );
             failure.at(record.place).hint(hint)
         }
-        _ => failure,
+        None => failure,
     }
 }
 

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rookery_data::stores::Environment;
 use rookery_proto::Token;
 use url::Url;
 
@@ -35,6 +36,8 @@ pub struct DriverConfig {
     pub remote: Option<Arc<dyn RemoteRecords>>,
     /// Where jobs are noted so that a driver that was killed can go on with them; `None` if they end with it.
     pub journal: Option<PathBuf>,
+    /// What the operator gave this driver to read object stores with.
+    pub environment: Environment,
     /// How often workers send heartbeats.
     pub heartbeat_interval: Duration,
     /// After how long without one a worker is lost.
@@ -74,6 +77,7 @@ impl DriverConfig {
             tracking_uri: None,
             remote: None,
             journal: None,
+            environment: Environment::none(),
             heartbeat_interval: Duration::from_secs(1),
             heartbeat_timeout: Duration::from_secs(10),
             ingest_deadline: Duration::from_secs(3600),

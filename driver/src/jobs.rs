@@ -21,6 +21,7 @@ use crate::job_spec::ValidJobSpec;
 use crate::journal::Journal;
 use crate::records::Records;
 use crate::resumption::Resumption;
+use crate::served_files::ServedFiles;
 use crate::stop::Stop;
 use crate::training::Job;
 use crate::workers::Workers;
@@ -102,6 +103,8 @@ pub struct Jobs {
     records: Records,
     workers: Arc<Workers>,
     channels: Channels,
+    /// The files that workers may read from this machine's disk.
+    served: Arc<ServedFiles>,
     /// Name of this driver process, for the runs' records.
     owner: String,
     journal: Option<Journal>,
@@ -128,6 +131,7 @@ impl Jobs {
             records,
             workers,
             channels: Channels::new(Patience::default(), authorization.as_deref(), secure),
+            served: Arc::default(),
             owner,
             journal,
             known: Arc::new(Mutex::new(known)),
@@ -214,6 +218,7 @@ impl Jobs {
             destination: OnceLock::new(),
             workers: Arc::clone(&self.workers),
             channels: self.channels.clone(),
+            served: Arc::clone(&self.served),
             events: Arc::clone(events),
             checkpoints: self.journal.as_ref().map(|journal| journal.checkpoints(id)),
             resumption,
@@ -306,6 +311,11 @@ impl Jobs {
     /// The connections to the workers.
     pub(crate) fn channels(&self) -> &Channels {
         &self.channels
+    }
+
+    /// The files that workers may read from this machine's disk.
+    pub(crate) fn served(&self) -> &Arc<ServedFiles> {
+        &self.served
     }
 
     /// The events of a job.

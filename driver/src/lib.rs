@@ -9,7 +9,9 @@
 //! `lease.rs` sees to it that no run outlives its driver as RUNNING.
 
 mod admission;
+mod announcing;
 mod blame;
+mod byte_ranges;
 mod config;
 mod error;
 mod events;
@@ -33,6 +35,7 @@ mod recording;
 mod records;
 mod resumption;
 mod rounds;
+mod served_files;
 mod server;
 mod stop;
 mod training;
@@ -202,6 +205,7 @@ fn http(config: &DriverConfig, records: Records, jobs: Arc<Jobs>, workers: Arc<W
         artifacts,
     } = records;
     let token = config.token.as_ref().map(|token| token.expose().to_string());
+    let sources = byte_ranges::routes(Arc::clone(jobs.served()), config.token.clone());
     rookery_tracking::api::router(Api {
         store,
         registry,
@@ -209,6 +213,7 @@ fn http(config: &DriverConfig, records: Records, jobs: Arc<Jobs>, workers: Arc<W
         token,
     })
     .route("/metrics", get(port::metrics))
+    .merge(sources)
     .layer(Extension(port::Observed {
         jobs,
         workers,

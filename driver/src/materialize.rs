@@ -5,7 +5,7 @@ use rookery_proto::{ErrorClass, Failure};
 use url::Url;
 
 use crate::error::of_data;
-use crate::members::{MAX_RECOVERIES, Members};
+use crate::members::{MAX_RECOVERIES, Members, is_recoverable};
 
 /// Carries `plan` out on the cluster's workers; `tell` hears of the workers that were lost. With a first attempt above 0 a
 /// former driver made some, and what the workers hold of them is not read again.
@@ -31,8 +31,8 @@ pub(crate) async fn materialize(
         let workers = members.active().await?;
         let urls: Vec<Url> = workers.iter().map(|worker| worker.url.clone()).collect();
         members.hold(urls.iter().cloned().collect());
-        let engine = members.engine(&workers);
         let attempt = async {
+            let engine = members.engine(&workers).await?;
             let done = materialization
                 .attempt(&engine, members.config().ingest_deadline)
                 .await;
@@ -40,9 +40,7 @@ pub(crate) async fn materialize(
         };
         let failure = match members.with(&urls, attempt).await {
             Ok(()) => return materialization.finish().map_err(of_data),
-            Err(failure) if matches!(failure.class, ErrorClass::Unreachable | ErrorClass::Internal) => {
-                failure
-            }
+            Err(failure) if is_recoverable(&failure) || failure.class == ErrorClass::Internal => failure,
             Err(failure) => return Err(failure),
         };
         // Who is still there, and with what?

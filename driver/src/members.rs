@@ -4,13 +4,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use futures::future::{join_all, select_all};
+use futures::future::{join_all, select_all, try_join_all};
+use rookery_data::IngestPlan;
 use rookery_data::engine::{Channels, Engine};
 use rookery_proto::{ErrorClass, Failure};
 use url::Url;
 
 use crate::config::DriverConfig;
+use crate::error::of_data;
 use crate::metrics::Counters;
+use crate::served_files::{ServedFiles, Serving};
 use crate::worker_channel::WorkerChannel;
 use crate::workers::{WorkerInfo, Workers};
 
@@ -20,10 +23,17 @@ pub(crate) const MAX_RECOVERIES: u32 = 50;
 /// How long a worker may take to say that it is there, and to drop a dataset.
 const PROBE_DEADLINE: Duration = Duration::from_secs(5);
 
+/// How long a worker may take to hear what it may read.
+const PREPARE_DEADLINE: Duration = Duration::from_secs(30);
+
 /// The workers of a job's dataset.
 #[derive(Debug)]
 pub(crate) struct Members {
     dataset: String,
+    /// What its sources are: each worker is told before it reads them.
+    plan: IngestPlan,
+    /// Those on this machine's disk are served as long as this lives.
+    _serving: Serving,
     workers: Arc<Workers>,
     channels: Channels,
     config: DriverConfig,
@@ -34,11 +44,15 @@ pub(crate) struct Members {
 impl Members {
     pub(crate) fn new(
         dataset: String,
+        plan: &IngestPlan,
+        served: &Arc<ServedFiles>,
         workers: Arc<Workers>,
         channels: Channels,
         config: DriverConfig,
     ) -> Self {
         Self {
+            plan: plan.clone(),
+            _serving: served.serve(&dataset, plan),
             dataset,
             workers,
             channels,
@@ -77,15 +91,26 @@ impl Members {
             .collect()
     }
 
-    /// An engine over these workers, which are from now on told when the dataset is no longer needed.
-    pub(crate) fn engine(&self, workers: &[WorkerInfo]) -> Engine {
+    /// An engine over these workers, which have been told what they may read for it and are from now on told when the
+    /// dataset is no longer needed.
+    ///
+    /// # Errors
+    /// A worker is lost, or can't use a source's store; the credentials of a store can't be had.
+    pub(crate) async fn engine(&self, workers: &[WorkerInfo]) -> Result<Engine, Failure> {
         let urls: Vec<Url> = workers.iter().map(|worker| worker.url.clone()).collect();
         self.used
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .extend(urls.iter().cloned());
+        let announcement = self.plan.announcement(&self.dataset).await.map_err(of_data)?;
+        let prepare = |url: &Url| {
+            let worker = WorkerChannel::new(&self.channels, url.clone(), PREPARE_DEADLINE);
+            let announcement = &announcement;
+            async move { worker?.prepare_sources(announcement).await }
+        };
+        try_join_all(urls.iter().map(prepare)).await?;
         let threads = workers.iter().map(|worker| worker.threads).max().unwrap_or(1);
-        Engine::cluster(urls, self.channels.clone(), threads)
+        Ok(Engine::cluster(urls, self.channels.clone(), threads))
     }
 
     /// Counts what is done, for whoever watches the cluster.
@@ -183,7 +208,13 @@ impl Members {
     }
 }
 
-/// Whether the work may succeed on other workers. An engine whose worker went may call it anything.
+/// Whether the work may succeed on other workers. An engine whose worker went may call it anything. A source's store that
+/// can't be reached was tried long enough: it is the same for all.
 pub(crate) fn is_recoverable(failure: &Failure) -> bool {
-    failure.class == ErrorClass::Unreachable
+    failure.class == ErrorClass::Unreachable && !is_about_a_source(failure)
+}
+
+fn is_about_a_source(failure: &Failure) -> bool {
+    let location = failure.location.as_deref();
+    location.is_some_and(|location| location.starts_with("data.sources."))
 }

@@ -199,12 +199,12 @@ impl Placement {
         workers: &[WorkerInfo],
         numbers: &BTreeSet<u32>,
     ) -> Result<BTreeMap<u32, Url>, Failure> {
-        let engine = self.members.engine(workers);
         let urls: Vec<Url> = workers.iter().map(|worker| worker.url.clone()).collect();
         let holders = state.standing.owners().values().chain(&urls).cloned().collect();
         self.members.hold(holders);
         let deadline = self.members.config().ingest_deadline;
         let rebuilt = async {
+            let engine = self.members.engine(workers).await?;
             let rebuilt = state
                 .dataset
                 .rebuild(&engine, &self.plan, numbers, deadline)

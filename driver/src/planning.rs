@@ -5,18 +5,23 @@ use std::path::Path;
 use rookery_data::IngestPlan;
 use rookery_data::frame::kind_of;
 use rookery_data::schema::ColumnType;
+use rookery_data::stores::Environment;
 use rookery_ml::ColumnKind;
 use rookery_proto::{ErrorClass, Failure};
 
 use crate::error::{of_data, of_ml};
 use crate::job_spec::ValidJobSpec;
 
-/// Opens the sources of a job and checks its names against their columns.
+/// Opens the sources of a job, as the operator's `environment` allows, and checks its names against their columns.
 ///
 /// # Errors
 /// Class config or data; the location is the key of the job file or the file that is wrong.
-pub async fn plan(spec: &ValidJobSpec, base_dir: &Path) -> Result<IngestPlan, Failure> {
-    let plan = IngestPlan::open(&spec.data, &spec.split, base_dir)
+pub async fn plan(
+    spec: &ValidJobSpec,
+    base_dir: &Path,
+    environment: &Environment,
+) -> Result<IngestPlan, Failure> {
+    let plan = IngestPlan::open(&spec.data, &spec.split, base_dir, environment)
         .await
         .map_err(of_data)?;
     let inputs = column_kinds(&plan.columns);

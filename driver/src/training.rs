@@ -28,6 +28,7 @@ use crate::recording::{self, JobRecord, Outcome, RunRecord};
 use crate::records::{JobRecords, Records};
 use crate::resumption::Resumption;
 use crate::rounds;
+use crate::served_files::ServedFiles;
 use crate::stop::Stop;
 use crate::worker_channel::BlockSpec;
 use crate::workers::Workers;
@@ -56,6 +57,7 @@ pub(crate) struct Job {
     pub(crate) destination: OnceLock<JobRecords>,
     pub(crate) workers: Arc<Workers>,
     pub(crate) channels: Channels,
+    pub(crate) served: Arc<ServedFiles>,
     pub(crate) events: Arc<EventLog>,
     /// Where the trainings note where they stand.
     pub(crate) checkpoints: Option<Checkpoints>,
@@ -83,7 +85,13 @@ impl Job {
             stop.unless(self.go_on(resumption)).await?;
         }
         self.phase(Phase::Plan, &self.spec.name);
-        let plan = stop.unless(planning::plan(&self.spec, &self.base_dir)).await?;
+        let plan = stop
+            .unless(planning::plan(
+                &self.spec,
+                &self.base_dir,
+                &self.config.environment,
+            ))
+            .await?;
         let records = self
             .records
             .for_job(self.spec.tracking_uri.as_ref(), &self.config)
@@ -92,6 +100,8 @@ impl Job {
         // Known before anything is cached, so that a failed ingestion leaves nothing behind either.
         let members = Arc::new(Members::new(
             self.dataset(),
+            &plan,
+            &self.served,
             Arc::clone(&self.workers),
             self.channels.clone(),
             self.config.clone(),

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use rookery_data::engine::{Channels, WorkerConnection};
+use rookery_data::stores::Announcement;
 
 use rookery_ml::tree::Node;
 use rookery_ml::{
@@ -16,6 +17,7 @@ use rookery_proto::{ErrorClass, Failure, MAX_MESSAGE_BYTES, v1};
 use tonic::{Code, Status};
 use url::Url;
 
+use crate::announcing;
 use crate::error::internal;
 
 /// The partitions of a dataset that one worker holds.
@@ -64,6 +66,21 @@ impl WorkerChannel {
             url,
             deadline,
             client,
+        })
+    }
+
+    /// Says what the worker may read. One that does not hear it in time counts as lost.
+    pub(crate) async fn prepare_sources(&self, announcement: &Announcement) -> Result<(), Failure> {
+        let mut client = self.client.clone();
+        let told = self
+            .bounded(client.prepare_sources(announcing::request(announcement)))
+            .await;
+        told.map(|_| ()).map_err(|failure| match failure.class {
+            ErrorClass::TimedOut => Failure {
+                class: ErrorClass::Unreachable,
+                ..failure
+            },
+            _ => failure,
         })
     }
 

@@ -18,6 +18,15 @@ pub mod v1 {
     tonic::include_proto!("rookery.v1");
 }
 
+impl std::fmt::Debug for v1::StoreGrant {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("StoreGrant")
+            .field("url", &self.url)
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
+    }
+}
+
 pub mod failure;
 mod join;
 pub mod token;
@@ -26,8 +35,30 @@ pub use failure::{ErrorClass, Failure};
 pub use token::{SendToken, Token};
 
 /// Version of this wire contract. A driver and a worker with different numbers refuse each other.
-pub const PROTOCOL_VERSION: u32 = 2;
+pub const PROTOCOL_VERSION: u32 = 3;
 
 /// Largest message that driver, workers and clients accept, in bytes: a partial with millions of coefficients
 /// fits, a runaway peer does not.
 pub const MAX_MESSAGE_BYTES: usize = 256 << 20;
+
+#[cfg(test)]
+mod tests {
+    use super::v1::{PrepareSourcesRequest, StoreGrant};
+
+    #[test]
+    fn credentials_are_not_shown() {
+        let request = PrepareSourcesRequest {
+            stores: vec![StoreGrant {
+                url: "s3://bucket".into(),
+                secrets: [("secret_access_key".to_string(), "hush".to_string())].into(),
+                ..Default::default()
+            }],
+            ..Default::default()
+        };
+        let shown = format!("{request:?}");
+        assert!(
+            shown.contains("s3://bucket") && !shown.contains("hush"),
+            "{shown}"
+        );
+    }
+}

@@ -9,8 +9,10 @@ mod determinism; // the same bits on any cluster
 mod elsewhere; // jobs that are recorded on another server
 mod jobs; // the queue, and letting jobs and workers go
 mod lifecycle; // a cluster in the background
+mod lone_workers; // workers that do not share the driver's disk
 mod main_job; // the README's first command, and what it leaves behind
 mod mlflow; // the stock MLflow client, and a real MLflow server to be compared with
+mod object_stores; // sources by URL: S3 and the web
 mod records; // everything that was recorded, looked at and changed
 mod recovery; // workers that come, go, hang and lag while a job runs
 mod restart; // a driver that is killed and started again

@@ -20,6 +20,9 @@ use crate::tls::{self, Member};
 /// How often readiness is asked for.
 const POLL: Duration = Duration::from_millis(10);
 
+/// Lets a worker find none of the driver's files on its disk.
+const NO_DISK: &str = "--no-local-files";
+
 /// What cluster to start.
 #[derive(Debug)]
 pub struct Builder {
@@ -30,6 +33,8 @@ pub struct Builder {
     delay: Duration,
     driver_arguments: Vec<String>,
     tls: bool,
+    environment: Vec<(String, String)>,
+    shares_disk: bool,
 }
 
 /// A running cluster; it ends when this value goes.
@@ -41,6 +46,7 @@ pub struct TestCluster {
     driver_arguments: Vec<String>,
     /// What workers join with, on TLS.
     join_token: Option<String>,
+    shares_disk: bool,
     workers: Vec<Child>,
 }
 
@@ -56,6 +62,8 @@ impl TestCluster {
             delay: Duration::ZERO,
             driver_arguments: Vec::new(),
             tls: false,
+            environment: Vec::new(),
+            shares_disk: true,
         }
     }
 
@@ -162,6 +170,9 @@ impl TestCluster {
         command.args(["worker", "--driver", &self.url, "--threads", "1"]);
         command.args(["--answer-delay-ms", &delay.as_millis().to_string()]);
         command.envs(self.join_token.iter().map(|token| ("ROOKERY_JOIN_TOKEN", token)));
+        if !self.shares_disk {
+            command.arg(NO_DISK);
+        }
         self.workers
             .push(command.stdout(Stdio::null()).spawn().expect("the worker starts"));
     }
@@ -235,9 +246,26 @@ impl Builder {
         self
     }
 
+    /// Sets a variable for every process of the cluster.
+    pub fn environment(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.to_string(), value.to_string()));
+        self
+    }
+
+    /// Lets workers find none of the driver's files on their disk, as on another machine.
+    pub fn without_shared_disk(mut self) -> Self {
+        self.shares_disk = false;
+        self
+    }
+
     /// Starts the processes and waits until every worker has joined.
     pub async fn start(mut self) -> TestCluster {
-        let rookery = Rookery::new(&self.binary);
+        let rookery = self
+            .environment
+            .iter()
+            .fold(Rookery::new(&self.binary), |rookery, (name, value)| {
+                rookery.with_env(name, value)
+            });
         if self.tls {
             self.driver_arguments.push("--tls".to_string());
         }
@@ -255,6 +283,7 @@ impl Builder {
             driver,
             driver_arguments: self.driver_arguments,
             join_token,
+            shares_disk: self.shares_disk,
             workers,
         };
         cluster.wait_for_workers(self.workers).await;
@@ -265,6 +294,9 @@ impl Builder {
         let mut command = rookery.command();
         command.args(["worker", "--driver", url, "--threads", &self.threads.to_string()]);
         command.envs(join_token.map(|token| ("ROOKERY_JOIN_TOKEN", token)));
+        if !self.shares_disk {
+            command.arg(NO_DISK);
+        }
         let late = self.late.filter(|(late, _)| *late == i);
         let delay = late.map_or(self.delay, |(_, delay)| delay);
         if !delay.is_zero() {

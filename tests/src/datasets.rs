@@ -121,6 +121,15 @@ impl Dataset {
     }
 }
 
+/// Writes `name.gz` beside a file.
+pub fn write_gzip(file: &Path) {
+    let name = format!("{}.gz", file.display());
+    let packed = File::create(name).expect("a file");
+    let mut encoder = flate2::write::GzEncoder::new(packed, flate2::Compression::fast());
+    std::io::copy(&mut File::open(file).expect("the file"), &mut encoder).expect("bytes");
+    encoder.finish().expect("the file is written");
+}
+
 /// Writes `points.csv`, `points.parquet`, `keys.csv` and three jobs over them into `folder`: `csv.toml`,
 /// `parquet.toml` and `join.toml`. Each job trains twice, with and without an L1 penalty.
 pub fn write_jobs(folder: &Path, dataset: Dataset) -> [PathBuf; 3] {

@@ -9,6 +9,8 @@ use tokio::net::TcpStream;
 pub struct Answer {
     /// The status code.
     pub status: u16,
+    /// The status line and the headers.
+    pub head: String,
     /// The body.
     pub body: String,
 }
@@ -22,21 +24,34 @@ impl Answer {
 
 /// GETs `path` from the server at `url`.
 pub async fn get(url: &str, path: &str, token: Option<&str>) -> Answer {
-    send(url, "GET", path, token, "").await
+    send(url, "GET", path, token, &[], "").await
 }
 
 /// POSTs JSON to `path` of the server at `url`.
 pub async fn post(url: &str, path: &str, token: Option<&str>, body: &Value) -> Answer {
-    send(url, "POST", path, token, &body.to_string()).await
+    send(url, "POST", path, token, &[], &body.to_string()).await
 }
 
-async fn send(url: &str, method: &str, path: &str, token: Option<&str>, body: &str) -> Answer {
+/// Sends a request without a body and with these header lines.
+pub async fn ask(url: &str, method: &str, path: &str, token: Option<&str>, headers: &[&str]) -> Answer {
+    send(url, method, path, token, headers, "").await
+}
+
+async fn send(
+    url: &str,
+    method: &str,
+    path: &str,
+    token: Option<&str>,
+    headers: &[&str],
+    body: &str,
+) -> Answer {
     let host = url.trim_start_matches("http://").trim_end_matches('/');
     let mut connection = TcpStream::connect(host).await.expect("the server answers");
     let authorization = token.map(|token| format!("Authorization: Bearer {token}\r\n"));
+    let headers: String = headers.iter().map(|line| format!("{line}\r\n")).collect();
     // HTTP/1.0: the body comes in one piece and ends with the connection.
     let request = format!(
-        "{method} {path} HTTP/1.0\r\nHost: {host}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n{}\r\n{body}",
+        "{method} {path} HTTP/1.0\r\nHost: {host}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n{}{headers}\r\n{body}",
         body.len(),
         authorization.unwrap_or_default()
     );
@@ -54,6 +69,7 @@ async fn send(url: &str, method: &str, path: &str, token: Option<&str>, body: &s
     let status = head.split(' ').nth(1).and_then(|code| code.parse().ok());
     Answer {
         status: status.expect("a status"),
+        head: head.to_string(),
         body: body.to_string(),
     }
 }

@@ -14,6 +14,7 @@
 
 mod cluster;
 mod datasets;
+mod file_server;
 pub mod http;
 mod process;
 mod python;
@@ -21,7 +22,8 @@ mod running_job;
 mod tls;
 
 pub use cluster::TestCluster;
-pub use datasets::{Dataset, write_jobs};
+pub use datasets::{Dataset, write_gzip, write_jobs};
+pub use file_server::FileServer;
 pub use process::{Output, Rookery};
 pub use python::{Python, say};
 pub use running_job::RunningJob;

@@ -17,6 +17,9 @@ pub struct WorkerConfig {
     pub identity: Option<Identity>,
     /// Where the driver and other workers reach this worker.
     pub url: Url,
+    /// Whether files of the driver are looked for on this machine's disk before they are asked for; false in tests of
+    /// machines without a shared disk.
+    pub local_files: bool,
     /// Threads to compute with, at least 1.
     pub threads: usize,
     /// How long the driver may be unreachable before the worker gives up.
@@ -37,6 +40,7 @@ impl WorkerConfig {
             token: None,
             identity: None,
             url,
+            local_files: true,
             threads: threads.max(1),
             driver_timeout: Duration::from_secs(30),
             shutdown_grace: Duration::from_secs(5),

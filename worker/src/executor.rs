@@ -8,6 +8,7 @@ use std::sync::Arc;
 use arrow_batch::frames;
 use rayon::prelude::*;
 use rookery_data::cache::{CachedPartition, PartitionCache};
+use rookery_data::stores::{Announcement, WorkerSources};
 use rookery_ml::tree::{Node, complete_subtrees, reduce_subtree};
 use rookery_ml::{
     Block, BlockBuilder, ColumnData, FitPass, FitStatistics, FittedPipeline, Frame, KernelCoefficients,
@@ -26,6 +27,8 @@ const TEST_PART: usize = 1;
 #[derive(Debug)]
 pub struct Executor {
     cache: Arc<PartitionCache>,
+    /// What the engine may read here.
+    sources: Arc<WorkerSources>,
     blocks: BlockStore,
     pool: rayon::ThreadPool,
 }
@@ -48,11 +51,15 @@ pub(crate) struct LabelColumns {
 }
 
 impl Executor {
-    /// An executor over `cache` with `threads` threads.
+    /// An executor over `cache` with `threads` threads, that says what `sources` holds.
     ///
     /// # Errors
     /// The threads can't be started.
-    pub fn new(cache: Arc<PartitionCache>, threads: usize) -> Result<Self, Failure> {
+    pub fn new(
+        cache: Arc<PartitionCache>,
+        sources: Arc<WorkerSources>,
+        threads: usize,
+    ) -> Result<Self, Failure> {
         let pool = rayon::ThreadPoolBuilder::new()
             .num_threads(threads.max(1))
             .thread_name(|i| format!("compute-{i}"))
@@ -60,6 +67,7 @@ impl Executor {
             .map_err(|e| internal(format!("the compute threads can't be started: {e}")))?;
         Ok(Self {
             cache,
+            sources,
             blocks: BlockStore::default(),
             pool,
         })
@@ -68,6 +76,11 @@ impl Executor {
     /// Bytes of the partitions and blocks held.
     pub fn memory_bytes(&self) -> u64 {
         (self.cache.memory_bytes() + self.blocks.memory_bytes()) as u64
+    }
+
+    /// From now on what is announced can be read for its dataset.
+    pub(crate) fn prepare(&self, announcement: &Announcement) -> Result<(), Failure> {
+        self.sources.announce(announcement).map_err(of_data)
     }
 
     /// Collects the statistics that fit the stages of a pass, on the training part.
@@ -160,6 +173,7 @@ impl Executor {
     /// Drops a dataset, or some partitions of it; returns how many went.
     pub(crate) fn release(&self, dataset: &str, only: &BTreeSet<u32>) -> usize {
         if only.is_empty() {
+            self.sources.release(dataset);
             self.blocks.release(dataset);
             return self.cache.release(dataset);
         }
@@ -177,9 +191,11 @@ impl Executor {
         self.cache.len()
     }
 
-    /// The datasets that partitions are held of.
+    /// The datasets that partitions are held of, or that may be read.
     pub(crate) fn datasets(&self) -> Vec<String> {
-        self.cache.datasets()
+        let mut datasets = BTreeSet::from_iter(self.cache.datasets());
+        datasets.extend(self.sources.datasets());
+        datasets.into_iter().collect()
     }
 
     /// Computes `task` for each partition on the pool's threads; results by leaf. The error returned is that of

@@ -6,6 +6,7 @@
 //! on the same port and fills the process' partition cache. `membership.rs` tells the driver that this worker
 //! lives; before that, in a cluster on TLS, `join.rs` makes it a member.
 
+mod announced;
 mod config;
 mod error;
 mod executor;
@@ -20,6 +21,7 @@ use std::sync::Arc;
 
 use rookery_data::cache::PartitionCache;
 use rookery_data::engine::{Channels, Patience, Secure, worker_service};
+use rookery_data::stores::{ClientTls, DriverAccess, WorkerSources};
 use rookery_proto::v1::trainer_service_server::TrainerServiceServer;
 use rookery_proto::{ErrorClass, Failure, MAX_MESSAGE_BYTES, Token};
 use rookery_tls::{Callers, Identity, Port, Role, Trust};
@@ -42,11 +44,16 @@ pub async fn run(
     shutdown: CancellationToken,
 ) -> Result<(), Failure> {
     let cache = PartitionCache::new(config.url.as_str());
-    let executor = Arc::new(Executor::new(Arc::clone(&cache), config.threads)?);
+    let authorization = config.token.as_ref().map(Token::authorization);
+    let sources = sources(&config, authorization.as_deref())?;
+    let executor = Arc::new(Executor::new(
+        Arc::clone(&cache),
+        Arc::clone(&sources),
+        config.threads,
+    )?);
     let trainer = TrainerServiceServer::new(TrainerServer::new(Arc::clone(&executor), config.answer_delay))
         .max_decoding_message_size(MAX_MESSAGE_BYTES)
         .max_encoding_message_size(MAX_MESSAGE_BYTES);
-    let authorization = config.token.as_ref().map(Token::authorization);
     let identity = config.identity.as_ref();
     let channels = Channels::new(
         Patience::default(),
@@ -55,7 +62,7 @@ pub async fn run(
     );
     let tls = identity.map(|identity| identity.server(Callers::Members));
     let stop = shutdown.child_token();
-    let grpc = Routes::new(trainer).add_service(worker_service(cache, channels));
+    let grpc = Routes::new(trainer).add_service(worker_service(cache, channels, sources));
     let serve = port::serve(
         Port::new(listener, tls.transpose()?),
         grpc,
@@ -82,4 +89,15 @@ pub async fn run(
 fn to_workers(identity: &Identity) -> Secure {
     let trust = Trust::of_member(identity.clone());
     Secure::by(move |endpoint| trust.secure(endpoint, Role::Worker))
+}
+
+/// What this worker reads: nothing, until the driver says what.
+fn sources(config: &WorkerConfig, authorization: Option<&str>) -> Result<Arc<WorkerSources>, Failure> {
+    let tls = config.identity.as_ref().map(|identity| ClientTls {
+        ca_pem: identity.ca().pem().as_bytes().to_vec(),
+        identity_pem: format!("{}\n{}", identity.certificate_pem(), identity.key().expose()).into_bytes(),
+    });
+    let driver = DriverAccess::new(config.driver.clone(), authorization, tls.as_ref());
+    let driver = driver.map_err(error::of_data)?;
+    Ok(WorkerSources::new(Some(driver), config.local_files))
 }

@@ -9,6 +9,7 @@ use rookery_proto::v1;
 use rookery_proto::v1::trainer_service_server::TrainerService;
 use tonic::{Request, Response, Status};
 
+use crate::announced;
 use crate::error::internal;
 use crate::executor::Executor;
 use crate::wire;
@@ -43,6 +44,16 @@ impl TrainerServer {
 
 #[tonic::async_trait]
 impl TrainerService for TrainerServer {
+    async fn prepare_sources(
+        &self,
+        request: Request<v1::PrepareSourcesRequest>,
+    ) -> Result<Response<v1::PrepareSourcesResponse>, Status> {
+        let announcement = announced::announcement(request.into_inner())?;
+        self.compute(move |executor| executor.prepare(&announcement))
+            .await?;
+        Ok(Response::new(v1::PrepareSourcesResponse {}))
+    }
+
     async fn fit_stages(
         &self,
         request: Request<v1::FitStagesRequest>,

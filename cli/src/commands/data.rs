@@ -10,6 +10,7 @@ use rookery_proto::Failure;
 use crate::args::JsonFlag;
 use crate::job_file::{JobArgs, JobFile};
 use crate::output::Output;
+use crate::store_environment::store_environment;
 use rookery_driver::failure_of_data as of_data;
 
 /// How long reading may take.
@@ -97,7 +98,8 @@ pub(crate) async fn data(args: DataArgs, output: &mut Output) -> Result<(), Fail
 
 async fn open(args: &JobArgs) -> Result<(JobFile, IngestPlan), Failure> {
     let job = JobFile::read(args)?;
-    let plan = IngestPlan::open(&job.spec.data, &job.spec.split, &job.base_dir).await;
+    let environment = store_environment();
+    let plan = IngestPlan::open(&job.spec.data, &job.spec.split, &job.base_dir, &environment).await;
     let plan = plan.map_err(|e| job.locate(of_data(e)))?;
     Ok((job, plan))
 }

@@ -7,6 +7,7 @@ use serde::Serialize;
 use crate::args::JsonFlag;
 use crate::job_file::{JobArgs, JobFile};
 use crate::output::Output;
+use crate::store_environment::store_environment;
 
 /// Check a job without running it: the file, its sources' headers and footers, and every column it names
 ///
@@ -39,7 +40,7 @@ struct Column {
 
 pub(crate) async fn validate(args: ValidateArgs, output: &Output) -> Result<(), Failure> {
     let job = JobFile::read(&args.job)?;
-    let plan = rookery_driver::plan(&job.spec, &job.base_dir).await;
+    let plan = rookery_driver::plan(&job.spec, &job.base_dir, &store_environment()).await;
     let plan = plan.map_err(|failure| job.locate(failure))?;
     let column = |(name, column_type): &(String, rookery_data::schema::ColumnType)| Column {
         name: name.clone(),

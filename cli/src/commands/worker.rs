@@ -57,6 +57,10 @@ pub(crate) struct WorkerArgs {
     #[arg(long, hide = true, value_name = "MS")]
     answer_delay_ms: Option<u64>,
 
+    /// Read the driver's files from the driver even if they are on this machine; for tests of machines without a shared disk
+    #[arg(long, hide = true)]
+    no_local_files: bool,
+
     /// How long the driver may be unreachable before the worker gives up [default: 30000]
     #[arg(long, value_name = "MS")]
     driver_timeout_ms: Option<u64>,
@@ -95,6 +99,7 @@ pub(crate) async fn worker(args: WorkerArgs, places: &Places, output: &mut Outpu
     let url = listen::url_of(&listener, is_tls, args.advertise.as_ref())?;
     let threads = args.threads.map_or_else(cluster::cores, usize::from);
     let mut config = WorkerConfig::new(driver.clone(), url.clone(), threads);
+    config.local_files = !args.no_local_files;
     if let Some(timeout) = args.driver_timeout_ms {
         config.driver_timeout = Duration::from_millis(timeout);
     }

@@ -15,6 +15,8 @@ use crate::cache_node::CacheQueryPlanner;
 use crate::codec::PlanCodec;
 use crate::error::Result;
 use crate::functions;
+use crate::plan::IngestPlan;
+use crate::stores::url_of;
 
 /// Where plans run.
 #[derive(Debug, Clone)]
@@ -72,8 +74,8 @@ impl Engine {
         &self.cache
     }
 
-    /// A session for one plan.
-    pub(crate) fn session(&self) -> Result<SessionContext> {
+    /// A session for one plan, that reads the plan's files for `dataset` and nothing else.
+    pub(crate) fn session(&self, plan: &IngestPlan, dataset: &str) -> Result<SessionContext> {
         let config = safe_config(self.threads.max(2))
             .with_distributed_option_extension(DistributedConfig::default())
             .with_extension(Arc::clone(&self.cache));
@@ -97,6 +99,9 @@ impl Engine {
             .build();
         let session = SessionContext::from(state);
         register_functions(&session);
+        session
+            .runtime_env()
+            .register_object_store(url_of(dataset)?.as_ref(), plan.announced_store(dataset));
         Ok(session)
     }
 }

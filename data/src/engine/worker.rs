@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::prelude::SessionConfig;
 use datafusion_distributed::{DistributedExt, Worker, WorkerQueryContext};
 use tonic::server::NamedService;
@@ -12,12 +13,14 @@ use super::session::keep_streams_apart;
 use crate::cache::PartitionCache;
 use crate::codec::PlanCodec;
 use crate::functions;
+use crate::stores::WorkerSources;
 
-/// The engine's service for a worker that caches in `cache`. It is added to the worker's own server, so that a
-/// worker has one port.
+/// The engine's service for a worker that caches in `cache` and reads from `sources` alone. It is added to the worker's
+/// own server, so that a worker has one port.
 pub fn worker_service(
     cache: Arc<PartitionCache>,
     channels: Channels,
+    sources: Arc<WorkerSources>,
 ) -> impl tower::Service<
     http::Request<tonic::body::Body>,
     Response = http::Response<tonic::body::Body>,
@@ -45,9 +48,18 @@ pub fn worker_service(
         }
     });
     worker
+        .with_runtime_env(runtime(sources))
         .with_max_message_size(MAX_ENGINE_MESSAGE_BYTES)
         .with_version(env!("CARGO_PKG_VERSION"))
         .into_worker_server()
+}
+
+/// Whatever a plan names is looked up in `sources`: there is no file system behind it.
+fn runtime(sources: Arc<WorkerSources>) -> Arc<RuntimeEnv> {
+    let builder = RuntimeEnvBuilder::new().with_object_store_registry(sources);
+    builder
+        .build_arc()
+        .expect("the default memory pool and disk manager need nothing")
 }
 
 fn worker_config(config: SessionConfig, cache: Arc<PartitionCache>) -> SessionConfig {

@@ -30,8 +30,8 @@ async fn files_that_are_not_there() {
             .starts_with("Spec: data.sources.t.path: \"in/[\" is not a glob")
     );
     assert_eq!(
-        refusal(&folder, &job("s3://bucket/t.csv", "")).await,
-        "Spec: data.sources.t.path: scheme \"s3\" is not supported, expected a local path or glob"
+        refusal(&folder, &job("ftp://host/t.csv", "")).await,
+        "Spec: data.sources.t.path: scheme \"ftp\" is not supported, expected a local path or glob, s3://, gs://, az://, abfss://, http:// or https://"
     );
 }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 use arrow::array::RecordBatch;
 use rookery_data::cache::PartitionCache;
 use rookery_data::engine::{Channels, Engine, worker_service};
+use rookery_data::stores::WorkerSources;
 use rookery_data::{DataError, Dataset, IngestPlan};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -20,6 +21,8 @@ pub(crate) const DEADLINE: Duration = Duration::from_secs(120);
 /// Workers that stop when this is dropped. None: everything runs in the test's own process.
 pub(crate) struct Cluster {
     caches: BTreeMap<String, Arc<PartitionCache>>,
+    /// What each worker may read.
+    sources: Vec<Arc<WorkerSources>>,
     urls: Vec<Url>,
     channels: Channels,
     _stop: Vec<oneshot::Sender<()>>,
@@ -35,6 +38,7 @@ impl Cluster {
     pub(crate) async fn start_as(count: usize, name: impl Fn(&Url) -> String) -> Self {
         let mut cluster = Self {
             caches: BTreeMap::new(),
+            sources: Vec::new(),
             urls: Vec::new(),
             channels: Channels::default(),
             _stop: Vec::new(),
@@ -43,7 +47,8 @@ impl Cluster {
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
             let url = Url::parse(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
             let cache = PartitionCache::new(name(&url));
-            let service = worker_service(Arc::clone(&cache), Channels::default());
+            let sources = WorkerSources::new(None, true);
+            let service = worker_service(Arc::clone(&cache), Channels::default(), Arc::clone(&sources));
             let (stop, stopped) = oneshot::channel::<()>();
             tokio::spawn(
                 tonic::transport::Server::builder()
@@ -53,6 +58,7 @@ impl Cluster {
                     }),
             );
             cluster.caches.insert(url.to_string(), cache);
+            cluster.sources.push(sources);
             cluster.urls.push(url);
             cluster._stop.push(stop);
         }
@@ -64,8 +70,17 @@ impl Cluster {
         &self.urls
     }
 
+    /// Tells the workers what they may read for a dataset.
+    pub(crate) async fn announce(&self, plan: &IngestPlan, dataset: &str) {
+        let announcement = plan.announcement(dataset).await.unwrap();
+        for sources in &self.sources {
+            sources.announce(&announcement).unwrap();
+        }
+    }
+
     /// Carries out a plan on the workers, and fetches what they cached.
     pub(crate) async fn ingest(&self, plan: &IngestPlan, threads: usize) -> Result<Ingested, DataError> {
+        self.announce(plan, "test").await;
         let engine = Engine::cluster(self.urls.clone(), self.channels.clone(), threads);
         let dataset = Dataset::materialize(&engine, plan, "test", DEADLINE).await?;
         let ingested = Ingested::fetch(dataset, |owner| &self.caches[owner]);

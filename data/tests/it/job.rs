@@ -6,6 +6,7 @@ use arrow::array::{ArrayRef, RecordBatch};
 use datafusion::parquet::arrow::ArrowWriter;
 use datafusion::parquet::file::properties::WriterProperties;
 use rookery_data::spec::{DataSpec, SplitSpec};
+use rookery_data::stores::Environment;
 use rookery_data::{DataError, IngestPlan};
 use serde::Deserialize;
 use tempfile::TempDir;
@@ -74,7 +75,7 @@ fn all_in_one_part() -> SplitSpec {
 /// Opens the `[data]` and `[split]` tables of a job.
 pub(crate) async fn open_in(folder: &Path, job: &str) -> Result<IngestPlan, DataError> {
     let job: Job = toml::from_str(job).unwrap_or_else(|e| panic!("{e}"));
-    IngestPlan::open(&job.data, &job.split, folder).await
+    IngestPlan::open(&job.data, &job.split, folder, &Environment::none()).await
 }
 
 /// A batch of named columns.

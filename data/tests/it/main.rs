@@ -13,6 +13,7 @@ mod dialects;
 mod parquet;
 mod partitions;
 mod penguins;
+mod permission;
 mod placement;
 mod showing;
 mod splits;

@@ -131,6 +131,9 @@ async fn ingestions_at_the_same_time_do_not_mix() {
         folder.open(&job("u.csv", "")).await.unwrap(),
     );
     let cluster = Cluster::start(2).await;
+    for (plan, dataset) in [(&one, "a"), (&two, "b"), (&one, "c")] {
+        cluster.announce(plan, dataset).await;
+    }
     let engine = Engine::cluster(cluster.urls().to_vec(), Channels::default(), 2);
     let (first, second, third) = tokio::join!(
         Dataset::materialize(&engine, &one, "a", DEADLINE),
@@ -149,6 +152,7 @@ async fn rows_cached_by_a_stranger_are_refused() {
     let plan = folder.open(&job("t.csv", "")).await.unwrap();
     // The worker calls itself by a name that the driver does not know it by.
     let cluster = Cluster::start_as(1, |_| "http://elsewhere:1/".to_string()).await;
+    cluster.announce(&plan, "d").await;
     let engine = Engine::cluster(cluster.urls().to_vec(), Channels::default(), 2);
     let error = Dataset::materialize(&engine, &plan, "d", DEADLINE)
         .await

@@ -34,9 +34,11 @@ async fn listener() -> (TcpListener, Url) {
 /// The error of an ingestion on the working workers and `url`.
 async fn ingest_with(working: &Cluster, url: &Url, deadline: Duration) -> DataError {
     let folder = Folder::new();
+    let plan = plan(&folder).await;
+    working.announce(&plan, "d").await;
     let urls = working.urls().iter().chain([url]).cloned().collect();
     let engine = Engine::cluster(urls, Channels::new(SHORT, None, None), 2);
-    Dataset::materialize(&engine, &plan(&folder).await, "d", deadline)
+    Dataset::materialize(&engine, &plan, "d", deadline)
         .await
         .unwrap_err()
 }

@@ -11,7 +11,7 @@ async fn find(text: &str, more: &str) -> Option<(String, String, String)> {
     );
     let plan = folder.open(&job).await.unwrap();
     let features: Vec<String> = ["x", "y", "who"].map(String::from).to_vec();
-    let UnusableRecord { place, column, value } = first_unusable(&plan, &features, "label")?;
+    let UnusableRecord { place, column, value } = first_unusable(&plan, &features, "label").await?;
     Some((folder.strip(&place), column, value))
 }
 

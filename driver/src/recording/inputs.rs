@@ -2,6 +2,7 @@
 //! on any cluster: it comes from the dataset's fingerprint.
 
 use rookery_data::schema::ColumnType;
+use rookery_data::stores::SourceFile;
 use rookery_data::{Dataset, IngestPlan};
 use rookery_tracking::artifacts::sha256_hex;
 use rookery_tracking::entities::{DatasetId, DatasetInput};
@@ -23,7 +24,9 @@ pub(crate) fn dataset_inputs(job_name: &str, plan: &IngestPlan, dataset: &Datase
         [source] => source.name.as_str(),
         _ => job_name,
     };
-    let (source, schema) = (source_json(plan).to_string(), schema_json(&dataset.columns));
+    let source_type = plan.files().next().map_or("local", SourceFile::kind);
+    let source = source_json(plan, source_type).to_string();
+    let schema = schema_json(&dataset.columns);
     let digests = [
         dataset.fingerprint.clone(),
         sha256_hex(format!("{} test", dataset.fingerprint).as_bytes()),
@@ -40,7 +43,7 @@ pub(crate) fn dataset_inputs(job_name: &str, plan: &IngestPlan, dataset: &Datase
                     name: name.to_string(),
                     digest: digest.chars().take(DIGEST_CHARS).collect(),
                 },
-                source_type: "local".to_string(),
+                source_type: source_type.to_string(),
                 source: source.clone(),
                 schema: schema.clone(),
                 profile: Some(
@@ -53,18 +56,15 @@ pub(crate) fn dataset_inputs(job_name: &str, plan: &IngestPlan, dataset: &Datase
         .collect()
 }
 
-/// `uri` is what MLflow reads: the first file. All of them are beside it, as far as there is room.
-fn source_json(plan: &IngestPlan) -> Value {
-    let mut files = plan.sources.iter().flat_map(|source| &source.files);
-    let paths: Vec<String> = files
-        .by_ref()
-        .map(|file| file.path.display().to_string())
-        .collect();
-    let uri = paths.first().cloned().unwrap_or_default();
-    let all = json!({ "uri": uri, "files": paths });
+/// `uri`, or `url` on the web, is what MLflow reads: the first file. All of them are beside it, as far as there is room.
+fn source_json(plan: &IngestPlan, source_type: &str) -> Value {
+    let names: Vec<&str> = plan.files().map(|file| file.name.as_str()).collect();
+    let key = if source_type == "http" { "url" } else { "uri" };
+    let first = names.first().copied().unwrap_or_default();
+    let all = json!({ key: first, "files": names });
     match all.to_string().len() <= MAX_TEXT {
         true => all,
-        false => json!({ "uri": uri, "file_count": paths.len() }),
+        false => json!({ key: first, "file_count": names.len() }),
     }
 }
 

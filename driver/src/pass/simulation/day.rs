@@ -243,6 +243,7 @@ impl World {
         let registration = Registration {
             url: url.to_string(),
             protocol_version: PROTOCOL_VERSION,
+            build_version: String::new(),
             threads: 1,
             memory_bytes: 0,
         };

@@ -1,0 +1,196 @@
+//! [`WorkerSources`]: everything that a worker can read. It starts with nothing; each announcement adds the files of one
+//! dataset, and a release takes them away again, with the credentials for them.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use datafusion::common::DataFusionError;
+use datafusion::execution::object_store::ObjectStoreRegistry;
+use object_store::ObjectStore;
+use object_store::path::Path as Location;
+use url::Url;
+
+use super::announced_store::{AnnouncedStore, SCHEME};
+use super::announcement::{AnnouncedFile, AnnouncedPlace, Announcement};
+use super::driver_access::DriverAccess;
+use super::granted;
+use super::identity::Identity;
+use super::source_file::{Host, Remote, SourceFile};
+use crate::error::{DataError, Result};
+
+/// The sources of the datasets that a worker was told of.
+#[derive(Debug)]
+pub struct WorkerSources {
+    driver: Option<DriverAccess>,
+    /// Whether files of the driver are looked for on this machine's disk first.
+    local_files: bool,
+    datasets: RwLock<BTreeMap<String, Arc<AnnouncedStore>>>,
+}
+
+impl WorkerSources {
+    /// Nothing yet. Files of the driver's disk that are not the very same here are read by `driver`.
+    pub fn new(driver: Option<DriverAccess>, local_files: bool) -> Arc<Self> {
+        Arc::new(Self {
+            driver,
+            local_files,
+            datasets: RwLock::default(),
+        })
+    }
+
+    /// From now on the files of a dataset can be read, as they are announced here; what was said of it before is
+    /// forgotten.
+    ///
+    /// # Errors
+    /// A store that can't be used; an announcement that does not fit together.
+    pub fn announce(&self, announcement: &Announcement) -> Result<()> {
+        let mut clients = Vec::new();
+        for grant in &announcement.stores {
+            clients.push(granted::connect(grant)?);
+        }
+        let served = match &self.driver {
+            Some(driver) => Some((driver.url().to_string(), driver.files(&announcement.dataset)?)),
+            None => None,
+        };
+        let mut files = Vec::new();
+        for (number, announced) in announcement.files.iter().enumerate() {
+            files.push(match &announced.place {
+                AnnouncedPlace::Driver { path } => self.of_driver(number, announced, path, served.as_ref()),
+                AnnouncedPlace::Store { store, location } => {
+                    let client = clients.get(*store).ok_or_else(|| {
+                        DataError::internal(format!("store {store} is not announced"))
+                            .at(announced.name.as_str())
+                    })?;
+                    in_store(number, announced, location, client)?
+                }
+            });
+        }
+        let store = AnnouncedStore::new(&announcement.dataset, files);
+        self.datasets
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(announcement.dataset.clone(), store);
+        Ok(())
+    }
+
+    /// Forgets a dataset.
+    pub fn release(&self, dataset: &str) {
+        self.datasets
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(dataset);
+    }
+
+    /// The datasets that were announced.
+    pub fn datasets(&self) -> Vec<String> {
+        let datasets = self.datasets.read().unwrap_or_else(PoisonError::into_inner);
+        datasets.keys().cloned().collect()
+    }
+
+    fn of_driver(
+        &self,
+        number: usize,
+        announced: &AnnouncedFile,
+        path: &str,
+        served: Option<&(String, Arc<dyn ObjectStore>)>,
+    ) -> SourceFile {
+        let identity = &announced.identity;
+        let remote = served.map(|(url, client)| Remote {
+            client: Arc::clone(client),
+            location: Location::from(number.to_string()),
+            identity: Identity {
+                e_tag: Some(identity.http_tag()),
+                ..identity.clone()
+            },
+            host: Host::Driver(url.clone()),
+        });
+        SourceFile {
+            disk: self.local_files.then(|| PathBuf::from(path)),
+            remote,
+            ..file(number, announced)
+        }
+    }
+}
+
+fn file(number: usize, announced: &AnnouncedFile) -> SourceFile {
+    SourceFile {
+        number,
+        name: announced.name.clone(),
+        source: announced.source.clone(),
+        identity: announced.identity.clone(),
+        disk: None,
+        remote: None,
+    }
+}
+
+fn in_store(
+    number: usize,
+    announced: &AnnouncedFile,
+    location: &str,
+    client: &Arc<dyn ObjectStore>,
+) -> Result<SourceFile> {
+    let location = Location::parse(location)
+        .map_err(|e| DataError::internal(e.to_string()).at(announced.name.as_str()))?;
+    Ok(SourceFile {
+        remote: Some(Remote {
+            client: Arc::clone(client),
+            location,
+            identity: announced.identity.clone(),
+            host: Host::Granted,
+        }),
+        ..file(number, announced)
+    })
+}
+
+impl ObjectStoreRegistry for WorkerSources {
+    /// Nothing is added this way: a worker reads what was announced.
+    fn register_store(&self, _url: &Url, _store: Arc<dyn ObjectStore>) -> Option<Arc<dyn ObjectStore>> {
+        None
+    }
+
+    fn get_store(&self, url: &Url) -> datafusion::common::Result<Arc<dyn ObjectStore>> {
+        let datasets = self.datasets.read().unwrap_or_else(PoisonError::into_inner);
+        let announced = url.host_str().and_then(|dataset| datasets.get(dataset));
+        match announced {
+            Some(store) if url.scheme() == SCHEME => Ok(Arc::clone(store) as _),
+            _ => Err(DataFusionError::Execution(format!(
+                "this worker may not read from {url}: it reads what its driver announced, nothing else"
+            ))),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn get(sources: &WorkerSources, url: &str) -> std::result::Result<(), String> {
+        let store = sources.get_store(&Url::parse(url).unwrap());
+        store.map(|_| ()).map_err(|e| e.to_string())
+    }
+
+    #[test]
+    fn a_worker_reads_what_was_announced_until_it_is_released() {
+        let sources = WorkerSources::new(None, true);
+        let announcement = Announcement {
+            dataset: "d".into(),
+            files: Vec::new(),
+            stores: Vec::new(),
+        };
+        assert!(get(&sources, "rookery://d/").is_err());
+        sources.announce(&announcement).unwrap();
+        get(&sources, "rookery://d/").unwrap();
+        for url in ["file:///", "rookery://e/", "s3://d/", "http://d/", "rookery://"] {
+            let refusal = get(&sources, url).unwrap_err();
+            assert!(refusal.contains("nothing else"), "{url}: {refusal}");
+        }
+        sources.register_store(
+            &Url::parse("file:///").unwrap(),
+            Arc::new(object_store::local::LocalFileSystem::new()),
+        );
+        assert!(get(&sources, "file:///").is_err());
+        assert_eq!(sources.datasets(), ["d"]);
+        sources.release("d");
+        assert!(get(&sources, "rookery://d/").is_err());
+    }
+}
