@@ -61,7 +61,7 @@ fn another_protocol_is_refused_naming_both() {
     let failure = Workers::default().register(&other, Instant::now()).unwrap_err();
     assert_eq!(
         failure.message,
-        "the worker speaks protocol version 3, this driver speaks 2"
+        "the worker speaks protocol version 4, this driver speaks 3"
     );
 }
 
