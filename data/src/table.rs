@@ -219,10 +219,12 @@ mod tests {
     /// Caches the table's rows under DataFusion's own settings, which cut files as small as these.
     async fn cache(table: PartitionedTable) -> Result<usize> {
         let cache = PartitionCache::new("here");
-        let config = SessionConfig::new()
+        let mut config = SessionConfig::new()
             .with_target_partitions(8)
             .with_repartition_file_min_size(1)
             .with_extension(Arc::clone(&cache));
+        // A stream that is quick could take all pieces, and hide that there are too many.
+        config.options_mut().execution.enable_file_stream_work_stealing = false;
         let state = SessionStateBuilder::new()
             .with_config(config)
             .with_default_features()

@@ -141,6 +141,20 @@ async fn files_in_s3_give_the_model_that_they_give_on_disk() {
         "{recorded}"
     );
     assert_nowhere(far.rookery(), &s3.secret);
+    // Nor in the workers' logs, whatever is logged.
+    let alone = Rookery::new(BINARY)
+        .with_env("AWS_ACCESS_KEY_ID", &s3.key)
+        .with_env("AWS_SECRET_ACCESS_KEY", &s3.secret)
+        .with_env("AWS_ENDPOINT_URL", &s3.endpoint)
+        .with_env("RUST_LOG", "trace");
+    let there = "data.sources.points.path=s3://points/points.csv";
+    let ended = alone
+        .run(&["run", csv.to_str().unwrap(), "--set", there])
+        .await
+        .succeeded();
+    assert!(!ended.stderr.contains(&s3.secret) && !ended.stdout.contains(&s3.secret));
+    assert!(alone.home().join("logs").is_dir());
+    assert_nowhere(&alone, &s3.secret);
 }
 
 /// The secret is in no file of the state directory: records, artifacts, logs.

@@ -318,3 +318,30 @@ mod arrow_batch {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_announced_goes_with_its_dataset() {
+        let (cache, sources) = (PartitionCache::new("here"), WorkerSources::new(None, true));
+        let executor = Executor::new(cache, sources, 1).unwrap();
+        let announcement = Announcement {
+            dataset: "d".to_string(),
+            files: Vec::new(),
+            stores: Vec::new(),
+        };
+        executor.prepare(&announcement).unwrap();
+        // The driver hears of it with the next heartbeat, and says if no job needs it.
+        assert_eq!(executor.datasets(), ["d"]);
+        executor.release("d", &BTreeSet::from([3]));
+        assert_eq!(
+            executor.datasets(),
+            ["d"],
+            "a partition that moved takes nothing along"
+        );
+        executor.release("d", &BTreeSet::new());
+        assert!(executor.datasets().is_empty());
+    }
+}

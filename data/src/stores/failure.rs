@@ -15,7 +15,7 @@ pub(super) fn of_store(name: &str, source: &str, error: &Error) -> DataError {
             DataError::data(format!("can't be read: it is not there ({cause})")).at(name)
         }
         Error::Precondition { .. } | Error::NotModified { .. } => changed(name),
-        Error::PermissionDenied { .. } | Error::Unauthenticated { .. } => {
+        _ if is_denied(error, &cause) => {
             DataError::spec(format!("the credentials do not open {name}: {cause}"))
                 .at(source)
                 .hint("credentials come from the environment of the driver: AWS_..., GOOGLE_..., AZURE_...")
@@ -37,6 +37,15 @@ pub(super) fn changed(name: &str) -> DataError {
     DataError::data("the file has changed since the job was planned")
         .at(name)
         .hint("submit the job again once the file is whole")
+}
+
+/// Listings say it by their status alone.
+fn is_denied(error: &Error, cause: &str) -> bool {
+    matches!(
+        error,
+        Error::PermissionDenied { .. } | Error::Unauthenticated { .. }
+    ) || cause.starts_with("401 ")
+        || cause.starts_with("403 ")
 }
 
 /// The store understood the request and says no; asking again would not help.

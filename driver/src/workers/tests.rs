@@ -63,7 +63,7 @@ fn another_protocol_is_refused_naming_both() {
     assert_eq!(
         failure.message,
         format!(
-            "the worker (rookery 0.0.9) speaks protocol version 3, this driver (rookery {}) speaks 2",
+            "the worker (rookery 0.0.9) speaks protocol version 4, this driver (rookery {}) speaks 3",
             env!("CARGO_PKG_VERSION")
         )
     );
