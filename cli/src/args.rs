@@ -126,6 +126,17 @@ pub(crate) enum Command {
     Predict(predict::PredictArgs),
 }
 
+impl Command {
+    /// What a process that does this calls itself in traces, if it serves.
+    pub(crate) fn service(&self) -> Option<&'static str> {
+        match self {
+            Command::Run(_) | Command::Up(_) | Command::Driver(_) => Some("rookery-driver"),
+            Command::Worker(_) => Some("rookery-worker"),
+            _ => None,
+        }
+    }
+}
+
 impl Cli {
     /// Whether stdout is for programs.
     pub(crate) fn wants_json(&self) -> bool {

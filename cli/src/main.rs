@@ -35,6 +35,7 @@ mod state_dir;
 mod table;
 mod times;
 mod token;
+mod traces;
 mod tracking_hint;
 mod worker_processes;
 
@@ -45,13 +46,13 @@ use rookery_proto::{ErrorClass, Failure};
 
 use crate::args::Cli;
 use crate::output::Output;
+use crate::traces::Traces;
 
 /// Stack of the runtime's threads. Query planning recurses, and in an unoptimised build its frames are large.
 const THREAD_STACK_BYTES: usize = 8 << 20;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    logging::init(cli.verbose, cli.log_format);
     let mut output = Output::new(cli.wants_json());
     match carry_out(cli, &mut output) {
         Ok(()) => ExitCode::SUCCESS,
@@ -68,8 +69,30 @@ fn carry_out(cli: Cli, output: &mut Output) -> Result<(), Failure> {
         .thread_stack_size(THREAD_STACK_BYTES)
         .build()
         .map_err(|e| Failure::new(ErrorClass::Internal, format!("the runtime does not start: {e}")))?;
+    let traces = watched(&cli, runtime.handle());
     let result = runtime.block_on(commands::run(cli, output));
+    if let Some(traces) = traces {
+        traces.flush();
+    }
     // What still runs has been given its time: the exit waits for nobody.
     runtime.shutdown_background();
     result
+}
+
+/// Starts logging, and sending traces where a process that serves is asked to.
+fn watched(cli: &Cli, runtime: &tokio::runtime::Handle) -> Option<Traces> {
+    let _inside = runtime.enter();
+    let traces = match cli.command.service() {
+        Some(service) => Traces::of_environment(service),
+        None => Ok(None),
+    };
+    logging::init(
+        cli.verbose,
+        cli.log_format,
+        traces.as_ref().ok().and_then(Option::as_ref),
+    );
+    traces.unwrap_or_else(|error| {
+        tracing::warn!(error, "no traces are sent");
+        None
+    })
 }

@@ -15,6 +15,7 @@ mod records; // everything that was recorded, looked at and changed
 mod recovery; // workers that come, go, hang and lag while a job runs
 mod restart; // a driver that is killed and started again
 mod tidy; // the shape of the repository itself
+mod traces; // what a collector of OpenTelemetry hears
 mod tracking; // what MLflow sees of a job, and what becomes of it when the driver dies
 
 /// The binary under test.

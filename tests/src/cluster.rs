@@ -28,6 +28,7 @@ pub struct Builder {
     late: Option<(usize, Duration)>,
     delay: Duration,
     driver_arguments: Vec<String>,
+    environment: Vec<(String, String)>,
 }
 
 /// A running cluster; it ends when this value goes.
@@ -51,6 +52,7 @@ impl TestCluster {
             late: None,
             delay: Duration::ZERO,
             driver_arguments: Vec::new(),
+            environment: Vec::new(),
         }
     }
 
@@ -165,6 +167,19 @@ impl TestCluster {
         (self.driver, self.url) = start_driver(&self.rookery, &address, &self.driver_arguments).await;
     }
 
+    /// Asks every process to end, and waits until it has.
+    pub async fn stop(mut self) {
+        for i in 0..self.workers.len() {
+            self.signal_worker(i, "TERM").await;
+        }
+        for i in 0..self.workers.len() {
+            self.worker_exit(i).await;
+        }
+        self.rookery.run(&["down"]).await.succeeded();
+        let ended = tokio::time::timeout(DEADLINE, self.driver.wait()).await;
+        ended.expect("the driver ends").expect("a status");
+    }
+
     /// The exit code of a worker that has ended by itself.
     pub fn exit_code(&mut self, i: usize) -> Option<i32> {
         let status = self.workers[i].try_wait().expect("a status");
@@ -211,9 +226,19 @@ impl Builder {
         self
     }
 
+    /// Sets a variable for all processes.
+    pub fn with_env(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.to_string(), value.to_string()));
+        self
+    }
+
     /// Starts the processes and waits until every worker has joined.
     pub async fn start(self) -> TestCluster {
-        let rookery = Rookery::new(&self.binary);
+        let start = Rookery::new(&self.binary);
+        let rookery = self
+            .environment
+            .iter()
+            .fold(start, |rookery, (name, value)| rookery.with_env(name, value));
         let (driver, url) = start_driver(&rookery, "127.0.0.1:0", &self.driver_arguments).await;
         let workers = (0..self.workers)
             .map(|i| self.start_worker(&rookery, &url, i))

@@ -13,6 +13,7 @@
 //! what the processes printed.
 
 mod cluster;
+mod collector;
 mod datasets;
 pub mod http;
 mod process;
@@ -20,6 +21,7 @@ mod python;
 mod running_job;
 
 pub use cluster::TestCluster;
+pub use collector::{Collector, TracedSpan};
 pub use datasets::{Dataset, write_jobs};
 pub use process::{Output, Rookery};
 pub use python::{Python, say};

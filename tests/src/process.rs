@@ -66,7 +66,9 @@ impl Rookery {
             .env_remove("ROOKERY_URL")
             .env_remove("ROOKERY_TOKEN")
             .env_remove("MLFLOW_TRACKING_URI")
-            .env_remove("RUST_LOG");
+            .env_remove("RUST_LOG")
+            .env_remove("OTEL_EXPORTER_OTLP_ENDPOINT")
+            .env_remove("ROOKERY_CLUSTER");
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command.stdin(Stdio::null()).kill_on_drop(true);
         command
