@@ -7,9 +7,10 @@ use rookery_proto::Failure;
 use rookery_tracking::ViewType;
 
 use crate::commands::{
-    artifacts, data, down, driver, experiments, jobs, models, predict, run, runs, submit, up, validate,
-    worker, workers,
+    artifacts, cluster, data, down, driver, experiments, jobs, models, predict, run, runs, submit, up,
+    validate, worker, workers,
 };
+use crate::named::Clusters;
 use crate::state_dir::StateDir;
 
 /// Heading of the options that every command takes.
@@ -50,20 +51,51 @@ pub(crate) struct Places {
     /// [default: the driver that the state folder knows, and the records in that folder]
     #[arg(long, global = true, value_name = "URL", help_heading = GLOBAL)]
     driver: Option<String>,
+
+    /// The named cluster to talk to: see `rookery cluster` [env: ROOKERY_CLUSTER]
+    #[arg(long, global = true, value_name = "NAME", conflicts_with = "driver", help_heading = GLOBAL)]
+    cluster: Option<String>,
 }
 
 impl Places {
-    /// The state directory, which need not exist yet.
+    /// The state directory, which need not exist yet; that of the named cluster, if the user named one.
     pub(crate) fn state_dir(&self) -> Result<StateDir, Failure> {
+        let home = self.home()?;
+        match self.cluster() {
+            Some(name) => Ok(Clusters::of(&home).find(&name)?.state_dir().clone()),
+            None => Ok(home),
+        }
+    }
+
+    /// The state directory above all named clusters.
+    pub(crate) fn home(&self) -> Result<StateDir, Failure> {
         StateDir::resolve(self.state_dir.as_deref())
     }
 
-    /// The driver the user named, by flag or environment.
-    pub(crate) fn driver(&self) -> Option<String> {
-        self.driver
-            .clone()
-            .or_else(|| std::env::var("ROOKERY_URL").ok().filter(|url| !url.is_empty()))
+    /// The named cluster the user named, by flag or environment. A driver named by flag comes first.
+    pub(crate) fn cluster(&self) -> Option<String> {
+        let environment = || variable("ROOKERY_CLUSTER").filter(|_| self.driver.is_none());
+        self.cluster.clone().or_else(environment)
     }
+
+    /// The same state directory, and one of its named clusters.
+    pub(crate) fn of_cluster(&self, name: &str) -> Self {
+        Self {
+            state_dir: self.state_dir.clone(),
+            driver: None,
+            cluster: Some(name.to_string()),
+        }
+    }
+
+    /// The driver the user named, by flag or environment. A named cluster comes before the environment.
+    pub(crate) fn driver(&self) -> Option<String> {
+        let environment = || variable("ROOKERY_URL").filter(|_| self.cluster().is_none());
+        self.driver.clone().or_else(environment)
+    }
+}
+
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|text| !text.is_empty())
 }
 
 /// How log lines look.
@@ -112,6 +144,7 @@ pub(crate) enum Command {
     Up(up::UpArgs),
     Down(down::DownArgs),
     Status(down::StatusArgs),
+    Cluster(cluster::ClusterCommandArgs),
     Driver(driver::DriverArgs),
     Worker(worker::WorkerArgs),
     Validate(validate::ValidateArgs),
@@ -131,6 +164,7 @@ impl Command {
     pub(crate) fn service(&self) -> Option<&'static str> {
         match self {
             Command::Run(_) | Command::Up(_) | Command::Driver(_) => Some("rookery-driver"),
+            Command::Cluster(args) if args.serves() => Some("rookery-driver"),
             Command::Worker(_) => Some("rookery-worker"),
             _ => None,
         }
@@ -146,6 +180,7 @@ impl Cli {
                 Command::Up(args) => args.json.json,
                 Command::Down(args) => args.json.json,
                 Command::Status(args) => args.json.json,
+                Command::Cluster(args) => args.json().json,
                 Command::Driver(args) => args.json.json,
                 Command::Worker(args) => args.json.json,
                 Command::Validate(args) => args.json.json,

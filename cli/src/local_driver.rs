@@ -23,7 +23,7 @@ const TRACKING_URI_VARIABLE: &str = "MLFLOW_TRACKING_URI";
 const LEFT_OVER_WAIT: Duration = Duration::from_secs(600);
 
 /// The driver's bounds; most are for tests and for unusual networks.
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, Default, Args)]
 pub(crate) struct DriverBounds {
     /// Stop the cluster when no job has waited or run for so many minutes [default: never]
     #[arg(long, value_name = "MINUTES", value_parser = minutes)]
@@ -92,6 +92,14 @@ pub(crate) struct Access {
 }
 
 impl DriverBounds {
+    /// The usual bounds; the driver stops when no job has waited or run for so long.
+    pub(crate) fn terminating_after(auto_terminate: Option<Duration>) -> Self {
+        Self {
+            auto_terminate,
+            ..Self::default()
+        }
+    }
+
     fn apply(&self, mut config: DriverConfig) -> DriverConfig {
         for (bound, ms) in [
             (&mut config.heartbeat_interval, self.heartbeat_interval_ms),
@@ -131,6 +139,8 @@ pub(crate) struct LocalDriver {
     shutdown: CancellationToken,
     /// `None` once it has ended and its result was taken.
     task: Option<JoinHandle<Result<String, Failure>>>,
+    /// Why it has ended.
+    end_reason: Option<String>,
 }
 
 impl LocalDriver {
@@ -179,6 +189,7 @@ impl LocalDriver {
             stop_within,
             shutdown,
             task,
+            end_reason: None,
         })
     }
 
@@ -218,7 +229,13 @@ impl LocalDriver {
             self.state.remove_driver_url(&self.url);
             self.state.note_end(&self.url, &reason);
         }
+        self.end_reason = Some(reason);
         result.map(|_| ())
+    }
+
+    /// Why it has ended, once it has.
+    pub(crate) fn end_reason(&self) -> Option<&str> {
+        self.end_reason.as_deref()
     }
 
     /// Tells it to stop and waits until it has.

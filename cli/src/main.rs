@@ -5,7 +5,7 @@
 //!
 //! A job's events arrive through [`client`] as [`job_event`]s, and [`report`] makes lines, JSON or a progress bar
 //! of them. [`cluster`] is a cluster on this machine: a driver in this process ([`local_driver`]) and workers as
-//! child processes ([`worker_processes`]). Everything that is kept lies in the [`state_dir`].
+//! child processes ([`worker_processes`]); with a name ([`named`]) it can be started again. Everything that is kept lies in the [`state_dir`].
 //!
 //! Commands that look at what was recorded open it through [`records`], and show it with [`table`], [`plot`] and
 //! [`times`].
@@ -22,6 +22,7 @@ mod job_file;
 mod listen;
 mod local_driver;
 mod logging;
+mod named;
 mod output;
 mod pairs;
 mod plot;

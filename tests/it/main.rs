@@ -5,12 +5,14 @@
 mod bad_input; // what is wrong, where, what was expected, and the exit code
 mod chaos; // random faults, by a seed
 mod cluster; // workers that are missing, late or killed
+mod deploy; // the files under `deploy`
 mod determinism; // the same bits on any cluster
 mod elsewhere; // jobs that are recorded on another server
 mod jobs; // the queue, and letting jobs and workers go
 mod lifecycle; // a cluster in the background
 mod main_job; // the README's first command, and what it leaves behind
 mod mlflow; // the stock MLflow client, and a real MLflow server to be compared with
+mod named; // clusters with a name
 mod records; // everything that was recorded, looked at and changed
 mod recovery; // workers that come, go, hang and lag while a job runs
 mod restart; // a driver that is killed and started again
