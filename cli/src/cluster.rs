@@ -157,8 +157,8 @@ impl LocalCluster {
         let cluster = state.cluster_flag();
         output.line(&format!("submit a job:  rookery submit JOB.toml --wait{cluster}"));
         output.line(&format!(
-            "add a worker:  rookery worker --driver {}",
-            listen::display(url)
+            "add a worker:  rookery worker{}",
+            state.driver_flag(listen::display(url))
         ));
         output.line(&format!(
             "with MLflow:   {}",

@@ -90,8 +90,8 @@ fn announce(object: &Value, log: &str, state: &StateDir, output: &Output) {
     let cluster = state.cluster_flag();
     output.line(&format!("submit a job:  rookery submit JOB.toml --wait{cluster}"));
     output.line(&format!(
-        "add a worker:  rookery worker --driver {}",
-        text("driver")
+        "add a worker:  rookery worker{}",
+        state.driver_flag(&text("driver"))
     ));
     output.line(&format!("stop:          rookery down{cluster}"));
 }

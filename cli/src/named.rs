@@ -7,7 +7,6 @@ use std::fs::{self, DirBuilder, File, TryLockError};
 use std::io::ErrorKind;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
-use std::thread::sleep;
 use std::time::Duration;
 
 use rookery_proto::Failure;
@@ -197,13 +196,13 @@ impl NamedCluster {
     ///
     /// # Errors
     /// Class config: another process runs it.
-    pub(crate) fn hold(&self) -> Result<File, Failure> {
+    pub(crate) async fn hold(&self) -> Result<File, Failure> {
         for _ in 0..LOCK_TRIES {
             if let Some(file) = self.try_hold()? {
                 return Ok(file);
             }
             // Commands that look hold it for a moment.
-            sleep(LOCK_PAUSE);
+            tokio::time::sleep(LOCK_PAUSE).await;
         }
         let name = quoted(&self.config.name);
         Err(
@@ -230,8 +229,8 @@ impl NamedCluster {
     ///
     /// # Errors
     /// Class config: it runs.
-    pub(crate) fn delete(self) -> Result<(), Failure> {
-        let _held = self.hold()?;
+    pub(crate) async fn delete(self) -> Result<(), Failure> {
+        let _held = self.hold().await?;
         fs::remove_dir_all(&self.folder).map_err(|e| {
             internal(format!("the cluster can't be deleted: {e}")).at(self.folder.display().to_string())
         })

@@ -75,6 +75,14 @@ impl StateDir {
         }
     }
 
+    /// The words by which a command finds the driver at `url`: by the cluster's name, which also finds the token.
+    pub(crate) fn driver_flag(&self, url: &str) -> String {
+        match &self.cluster {
+            Some(_) => self.cluster_flag(),
+            None => format!(" --driver {url}"),
+        }
+    }
+
     /// Where the records are.
     fn records(&self) -> &Path {
         self.cluster.as_ref().map_or(&self.path, |(_, records)| records)

@@ -107,7 +107,7 @@ pub(crate) async fn cluster(
             super::down::terminate(&places.of_cluster(&args.name), output).await
         }
         ClusterCommand::Delete(args) => {
-            clusters.find(&args.name)?.delete()?;
+            clusters.find(&args.name)?.delete().await?;
             output.note(&format!("cluster \"{}\" is deleted; its runs stay", args.name));
             Ok(())
         }
@@ -122,7 +122,7 @@ async fn start(args: &StartArgs, clusters: &Clusters, output: &Output) -> Result
     }
     if cluster.lifecycle()? != Lifecycle::Terminated {
         // Says so, and what to do.
-        cluster.hold()?;
+        cluster.hold().await?;
     }
     detached::start(cluster.state_dir(), &[FOREGROUND], output).await
 }
@@ -151,9 +151,10 @@ fn events(args: &NameArgs, clusters: &Clusters, output: &Output) -> Result<(), F
 /// The circumstances in one line.
 fn details(kind: Kind, what: &ClusterEvent) -> String {
     let user = what.user.as_ref().map(|user| format!("by {user}"));
-    let workers = what.workers.map(|count| match kind {
-        Kind::Resized => format!("to {count} workers"),
-        _ => format!("{count} workers"),
+    let workers = what.workers.map(|count| {
+        let to = if kind == Kind::Resized { "to " } else { "" };
+        let plural = if count == 1 { "" } else { "s" };
+        format!("{to}{count} worker{plural}")
     });
     let parts = [
         what.worker_id.clone(),

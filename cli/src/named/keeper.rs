@@ -18,15 +18,15 @@ use crate::{client, listen, signals};
 const LOOK_INTERVAL: Duration = Duration::from_millis(500);
 /// The shortest time between two starts of workers, so that workers that die at once are not started for ever.
 const START_PAUSE: Duration = Duration::from_secs(10);
-/// Why a cluster ended whose process got a signal.
-const SIGNALLED: &str = "its process was told to stop by a signal";
+/// Why a cluster ended whose process got a signal, in the words of its driver, which hears of it too.
+const SIGNALLED: &str = "it was told to stop by a signal";
 
 /// Runs a cluster until it is terminated.
 ///
 /// # Errors
 /// It runs already; it does not start; its driver fails.
 pub(crate) async fn serve(cluster: &NamedCluster, output: &Output) -> Result<(), Failure> {
-    let _held = cluster.hold()?;
+    let _held = cluster.hold().await?;
     let shutdown = signals::shutdown()?;
     let events = cluster.events();
     events.add(Kind::Starting, ClusterEvent::by(client::user()))?;
@@ -115,6 +115,12 @@ impl<'a> Keeper<'a> {
         shutdown: &CancellationToken,
     ) -> Result<String, Failure> {
         loop {
+            local.tell_of_ended(output).await?;
+            // A driver that is about to end does not answer any more, which is found out below.
+            if let Ok(seen) = local.client.cluster().await {
+                self.note(&seen.workers);
+                self.resize(local, &seen.workers).await;
+            }
             tokio::select! {
                 () = shutdown.cancelled() => return Ok(SIGNALLED.to_string()),
                 ended = local.driver.ended() => {
@@ -122,12 +128,6 @@ impl<'a> Keeper<'a> {
                     return Ok(local.driver.end_reason().unwrap_or("its driver ended").to_string());
                 }
                 () = tokio::time::sleep(LOOK_INTERVAL) => {}
-            }
-            local.tell_of_ended(output).await?;
-            // A driver that is about to end does not answer any more, which the next turn finds out.
-            if let Ok(seen) = local.client.cluster().await {
-                self.note(&seen.workers);
-                self.resize(local, &seen.workers).await;
             }
         }
     }

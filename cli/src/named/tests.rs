@@ -24,8 +24,8 @@ fn configured(name: &str) -> ClusterConfig {
     }
 }
 
-#[test]
-fn a_configuration_is_kept_found_and_forgotten() {
+#[tokio::test]
+async fn a_configuration_is_kept_found_and_forgotten() {
     let folder = tempfile::tempdir().unwrap();
     let clusters = clusters(folder.path());
     assert!(clusters.all().unwrap().is_empty());
@@ -40,7 +40,7 @@ fn a_configuration_is_kept_found_and_forgotten() {
     let unknown = clusters.find("lab").unwrap_err();
     assert_eq!(unknown.class, ErrorClass::Config);
     assert_eq!(unknown.hint.as_deref(), Some("there are: Pingüinos 1"));
-    made.delete().unwrap();
+    made.delete().await.unwrap();
     assert!(clusters.all().unwrap().is_empty());
 }
 
@@ -66,8 +66,8 @@ fn a_configuration_that_makes_no_sense_is_refused_with_its_place() {
     }
 }
 
-#[test]
-fn how_far_it_is_follows_from_who_holds_it_and_its_events() {
+#[tokio::test]
+async fn how_far_it_is_follows_from_who_holds_it_and_its_events() {
     let folder = tempfile::tempdir().unwrap();
     let cluster = clusters(folder.path()).create(&configured("lab")).unwrap();
     let events = cluster.events();
@@ -75,8 +75,8 @@ fn how_far_it_is_follows_from_who_holds_it_and_its_events() {
     add(Kind::Created);
     assert_eq!(cluster.lifecycle().unwrap(), Lifecycle::Terminated);
 
-    let held = cluster.hold().unwrap();
-    assert!(cluster.hold().is_err(), "one process runs it");
+    let held = cluster.hold().await.unwrap();
+    assert!(cluster.hold().await.is_err(), "one process runs it");
     for (kind, state) in [
         (Kind::Starting, Lifecycle::Pending),
         (Kind::Running, Lifecycle::Running),
