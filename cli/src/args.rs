@@ -7,9 +7,10 @@ use rookery_proto::Failure;
 use rookery_tracking::ViewType;
 
 use crate::commands::{
-    artifacts, data, down, driver, experiments, jobs, models, predict, run, runs, submit, token, up,
+    artifacts, cluster, data, down, driver, experiments, jobs, models, predict, run, runs, submit, token, up,
     validate, worker, workers,
 };
+use crate::named::Clusters;
 use crate::state_dir::StateDir;
 use crate::trust::CA_VARIABLE;
 
@@ -56,19 +57,31 @@ pub(crate) struct Places {
     /// [default: tls/ca.pem in the state folder]
     #[arg(long, global = true, value_name = "FILE", help_heading = GLOBAL)]
     ca: Option<PathBuf>,
+
+    /// The named cluster to talk to: see `rookery cluster` [env: ROOKERY_CLUSTER]
+    #[arg(long, global = true, value_name = "NAME", conflicts_with = "driver", help_heading = GLOBAL)]
+    cluster: Option<String>,
 }
 
 impl Places {
-    /// The state directory, which need not exist yet.
+    /// The state directory, which need not exist yet; that of the named cluster, if the user named one.
     pub(crate) fn state_dir(&self) -> Result<StateDir, Failure> {
+        let home = self.home()?;
+        match self.cluster() {
+            Some(name) => Ok(Clusters::of(&home).find(&name)?.state_dir().clone()),
+            None => Ok(home),
+        }
+    }
+
+    /// The state directory above all named clusters.
+    pub(crate) fn home(&self) -> Result<StateDir, Failure> {
         StateDir::resolve(self.state_dir.as_deref())
     }
 
-    /// The driver the user named, by flag or environment.
-    pub(crate) fn driver(&self) -> Option<String> {
-        self.driver
-            .clone()
-            .or_else(|| std::env::var("ROOKERY_URL").ok().filter(|url| !url.is_empty()))
+    /// The named cluster the user named, by flag or environment. A driver named by flag comes first.
+    pub(crate) fn cluster(&self) -> Option<String> {
+        let environment = || variable("ROOKERY_CLUSTER").filter(|_| self.driver.is_none());
+        self.cluster.clone().or_else(environment)
     }
 
     /// The file with the certificate of the driver's authority, if flag or environment names one.
@@ -76,6 +89,26 @@ impl Places {
         let variable = std::env::var_os(CA_VARIABLE).filter(|file| !file.is_empty());
         self.ca.clone().or(variable.map(PathBuf::from))
     }
+
+    /// The same state directory, and one of its named clusters.
+    pub(crate) fn of_cluster(&self, name: &str) -> Self {
+        Self {
+            state_dir: self.state_dir.clone(),
+            driver: None,
+            ca: None,
+            cluster: Some(name.to_string()),
+        }
+    }
+
+    /// The driver the user named, by flag or environment. A named cluster comes before the environment.
+    pub(crate) fn driver(&self) -> Option<String> {
+        let environment = || variable("ROOKERY_URL").filter(|_| self.cluster().is_none());
+        self.driver.clone().or_else(environment)
+    }
+}
+
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|text| !text.is_empty())
 }
 
 /// How log lines look.
@@ -124,6 +157,7 @@ pub(crate) enum Command {
     Up(up::UpArgs),
     Down(down::DownArgs),
     Status(down::StatusArgs),
+    Cluster(cluster::ClusterCommandArgs),
     Driver(driver::DriverArgs),
     Worker(worker::WorkerArgs),
     Validate(validate::ValidateArgs),
@@ -139,6 +173,18 @@ pub(crate) enum Command {
     Predict(predict::PredictArgs),
 }
 
+impl Command {
+    /// What a process that does this calls itself in traces, if it serves.
+    pub(crate) fn service(&self) -> Option<&'static str> {
+        match self {
+            Command::Run(_) | Command::Up(_) | Command::Driver(_) => Some("rookery-driver"),
+            Command::Cluster(args) if args.serves() => Some("rookery-driver"),
+            Command::Worker(_) => Some("rookery-worker"),
+            _ => None,
+        }
+    }
+}
+
 impl Cli {
     /// Whether stdout is for programs.
     pub(crate) fn wants_json(&self) -> bool {
@@ -148,6 +194,7 @@ impl Cli {
                 Command::Up(args) => args.json.json,
                 Command::Down(args) => args.json.json,
                 Command::Status(args) => args.json.json,
+                Command::Cluster(args) => args.json().json,
                 Command::Driver(args) => args.json.json,
                 Command::Worker(args) => args.json.json,
                 Command::Validate(args) => args.json.json,

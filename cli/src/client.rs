@@ -151,6 +151,16 @@ impl DriverClient {
         answer.map(|_| ()).map_err(|status| self.failure(status))
     }
 
+    /// Tells how a worker of this machine has ended.
+    pub(crate) async fn worker_ended(&mut self, pid: u32, reason: &str) -> Result<(), Failure> {
+        let request = v1::ReportWorkerEndRequest {
+            pid,
+            reason: reason.to_string(),
+        };
+        let answer = within_call_timeout(self.jobs.report_worker_end(request)).await;
+        answer.map(|_| ()).map_err(|status| self.failure(status))
+    }
+
     /// What has happened in a job so far.
     pub(crate) async fn events_so_far(&mut self, job_id: &str) -> Result<Vec<JobEvent>, Failure> {
         let request = WatchJobRequest {

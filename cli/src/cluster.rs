@@ -1,20 +1,23 @@
 //! [`LocalCluster`]: a driver in this process and workers beside it.
 
+use std::time::Duration;
+
 use clap::Args;
 use rookery_proto::{ErrorClass, Failure};
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
+use crate::client::DriverClient;
 use crate::driver_port::Access;
-use crate::listen;
 use crate::local_driver::{DriverBounds, LocalDriver};
 use crate::output::Output;
 use crate::state_dir::StateDir;
 use crate::tracking_hint::TrackingHint;
 use crate::worker_processes::{WorkerPlan, WorkerProcess, WorkerProcesses};
+use crate::{diagnostic, listen};
 
 /// Workers of a cluster on this machine, unless told otherwise.
-const DEFAULT_WORKERS: usize = 2;
+pub(crate) const DEFAULT_WORKERS: usize = 2;
 
 /// More threads than any machine has use for: a slip of the finger.
 pub(crate) const MAX_THREADS: i64 = 1024;
@@ -39,6 +42,16 @@ pub(crate) struct ClusterArgs {
 }
 
 impl ClusterArgs {
+    /// A cluster as it was configured, not as flags say.
+    pub(crate) fn of(workers: usize, threads: u16, auto_terminate: Option<Duration>) -> Self {
+        Self {
+            workers: Some(workers),
+            threads: Some(threads),
+            answer_delay_ms: None,
+            bounds: DriverBounds::terminating_after(auto_terminate),
+        }
+    }
+
     /// How many workers are asked for.
     pub(crate) fn workers(&self) -> usize {
         self.workers.unwrap_or(DEFAULT_WORKERS)
@@ -66,6 +79,8 @@ pub(crate) fn cores() -> usize {
 pub(crate) struct LocalCluster {
     pub(crate) driver: LocalDriver,
     pub(crate) workers: WorkerProcesses,
+    /// Calls to its driver.
+    pub(crate) client: DriverClient,
     threads: usize,
 }
 
@@ -94,6 +109,7 @@ impl LocalCluster {
         let cluster = Self {
             driver,
             workers,
+            client,
             threads: plan.threads,
         };
         match ready.and_then(|()| cluster.driver.workers_have_joined(&access)) {
@@ -104,6 +120,18 @@ impl LocalCluster {
                 Err(failure)
             }
         }
+    }
+
+    /// Tells people, and the driver, of workers that have ended since the last call.
+    pub(crate) async fn tell_of_ended(&mut self, output: &Output) -> Result<(), Failure> {
+        for ended in self.workers.newly_ended()? {
+            output.note(&diagnostic::warning(&ended.failure));
+            // It finds out by itself as well, but later, and never why.
+            if let Err(failure) = self.client.worker_ended(ended.pid, &ended.how).await {
+                tracing::info!(%failure, pid = ended.pid, "the driver does not know how the worker ended");
+            }
+        }
+        Ok(())
     }
 
     /// Ends driver and workers, in this order: jobs that still run are cancelled while their workers can answer.
@@ -129,13 +157,14 @@ impl LocalCluster {
             output.line(&format!("token    {file}"));
         }
         output.line("");
-        output.line("submit a job:  rookery submit JOB.toml --wait");
+        let cluster = state.cluster_flag();
+        output.line(&format!("submit a job:  rookery submit JOB.toml --wait{cluster}"));
         output.line(&format!("add a worker:  {join_command}"));
         output.line(&format!(
             "with MLflow:   {}",
             self.driver.tracking_hint().in_shell()
         ));
-        output.line("stop:          Ctrl-C, or rookery down");
+        output.line(&format!("stop:          Ctrl-C, or rookery down{cluster}"));
         Ok(())
     }
 

@@ -41,6 +41,8 @@ pub(crate) struct WorkerRow {
     pub(crate) state: &'static str,
     pub(crate) reason: String,
     pub(crate) memory_bytes: u64,
+    /// Its process, on its own machine.
+    pub(crate) pid: u32,
 }
 
 pub(crate) fn job(job: v1::Job) -> JobRow {
@@ -89,5 +91,6 @@ fn worker(worker: v1::Worker) -> WorkerRow {
         state,
         reason: worker.reason,
         memory_bytes: worker.memory_bytes,
+        pid: worker.pid,
     }
 }

@@ -6,6 +6,7 @@ use crate::args::{Cli, Command};
 use crate::output::Output;
 
 pub(crate) mod artifacts;
+pub(crate) mod cluster;
 pub(crate) mod data;
 pub(crate) mod down;
 pub(crate) mod driver;
@@ -32,6 +33,7 @@ pub(crate) async fn run(cli: Cli, output: &mut Output) -> Result<(), Failure> {
         Command::Worker(args) => worker::worker(args, places, output).await,
         Command::Down(args) => down::down(args, places, output).await,
         Command::Status(args) => down::status(args, places, output).await,
+        Command::Cluster(args) => cluster::cluster(args, places, output).await,
         Command::Validate(args) => validate::validate(args, output).await,
         Command::Submit(args) => submit::submit(args, places, output).await,
         Command::Jobs(args) => jobs::jobs(args, places, output).await,

@@ -19,18 +19,19 @@ const FLAG: &str = "--detach";
 /// How long a cluster may take to start.
 const START_WAIT: Duration = Duration::from_secs(120);
 
-/// Starts this very command without `--detach` in the background, and returns when it says that the cluster is there.
+/// Starts this very command without `--detach`, but with the `extra` arguments, in the background, and returns when it says
+/// that the cluster is there.
 ///
 /// # Errors
 /// It ended before, with the reason from its log; it did not say so in time.
-pub(crate) async fn start(state: &StateDir, output: &Output) -> Result<(), Failure> {
+pub(crate) async fn start(state: &StateDir, extra: &[&str], output: &Output) -> Result<(), Failure> {
     state.create()?;
     let log = state.logs().join(format!("up-{}.log", std::process::id()));
     let place = || log.display().to_string();
     let file =
         File::create(&log).map_err(|e| internal(format!("the log can't be opened: {e}")).at(place()))?;
     let mut child =
-        background(file).map_err(|e| internal(format!("it can't be started: {e}")).at(place()))?;
+        background(file, extra).map_err(|e| internal(format!("it can't be started: {e}")).at(place()))?;
     let stdout = child
         .stdout
         .take()
@@ -45,21 +46,21 @@ pub(crate) async fn start(state: &StateDir, output: &Output) -> Result<(), Failu
     };
     match started {
         Some(object) => {
-            announce(&object, &place(), output);
+            announce(&object, &place(), state, output);
             Ok(())
         }
         None => Err(why_not(child, &log).await),
     }
 }
 
-fn background(log: File) -> std::io::Result<Child> {
+fn background(log: File, extra: &[&str]) -> std::io::Result<Child> {
     let arguments: Vec<OsString> = std::env::args_os()
         .skip(1)
         .filter(|argument| argument != FLAG)
         .collect();
     let json = arguments.iter().any(|argument| argument == "--json");
     let mut command = Command::new(std::env::current_exe()?);
-    command.args(arguments);
+    command.args(arguments).args(extra);
     if !json {
         command.arg("--json");
     }
@@ -72,7 +73,7 @@ fn background(log: File) -> std::io::Result<Child> {
         .spawn()
 }
 
-fn announce(object: &Value, log: &str, output: &Output) {
+fn announce(object: &Value, log: &str, state: &StateDir, output: &Output) {
     if output.is_json() {
         return output.object(object);
     }
@@ -86,9 +87,10 @@ fn announce(object: &Value, log: &str, output: &Output) {
     }
     output.line(&format!("log      {log}"));
     output.line("");
-    output.line("submit a job:  rookery submit JOB.toml --wait");
+    let cluster = state.cluster_flag();
+    output.line(&format!("submit a job:  rookery submit JOB.toml --wait{cluster}"));
     output.line(&format!("add a worker:  {}", text("join_command")));
-    output.line("stop:          rookery down");
+    output.line(&format!("stop:          rookery down{cluster}"));
 }
 
 /// The reason in the words of the process that did not start a cluster.

@@ -32,7 +32,7 @@ const LOCAL_JOIN_LIFETIME: Duration = Duration::from_secs(600);
 const LEFT_OVER_WAIT: Duration = Duration::from_secs(600);
 
 /// The driver's bounds; most are for tests and for unusual networks.
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, Default, Args)]
 pub(crate) struct DriverBounds {
     /// Stop the cluster when no job has waited or run for so many minutes [default: never]
     #[arg(long, value_name = "MINUTES", value_parser = minutes)]
@@ -93,6 +93,14 @@ fn minutes(text: &str) -> Result<Duration, String> {
 }
 
 impl DriverBounds {
+    /// The usual bounds; the driver stops when no job has waited or run for so long.
+    pub(crate) fn terminating_after(auto_terminate: Option<Duration>) -> Self {
+        Self {
+            auto_terminate,
+            ..Self::default()
+        }
+    }
+
     fn apply(&self, mut config: DriverConfig) -> DriverConfig {
         for (bound, ms) in [
             (&mut config.heartbeat_interval, self.heartbeat_interval_ms),
@@ -137,6 +145,8 @@ pub(crate) struct LocalDriver {
     shutdown: CancellationToken,
     /// `None` once it has ended and its result was taken.
     task: Option<JoinHandle<Result<String, Failure>>>,
+    /// Why it has ended.
+    end_reason: Option<String>,
 }
 
 impl LocalDriver {
@@ -197,6 +207,7 @@ impl LocalDriver {
             stop_within,
             shutdown,
             task,
+            end_reason: None,
         })
     }
 
@@ -245,7 +256,11 @@ impl LocalDriver {
             tls.join_tokens.create(Some(DEFAULT_LIFETIME), now_ms)
         });
         let token = token.transpose()?.map(|token| token.expose());
-        Ok(join_command(listen::display(&self.url), token.as_deref()))
+        let url = listen::display(&self.url);
+        Ok(match token {
+            Some(token) => join_command(url, &token),
+            None => format!("rookery worker{}", self.state.driver_flag(url)),
+        })
     }
 
     /// What MLflow's clients need to find it.
@@ -274,7 +289,13 @@ impl LocalDriver {
             self.state.remove_driver_url(&self.url);
             self.state.note_end(&self.url, &reason);
         }
+        self.end_reason = Some(reason);
         result.map(|_| ())
+    }
+
+    /// Why it has ended, once it has.
+    pub(crate) fn end_reason(&self) -> Option<&str> {
+        self.end_reason.as_deref()
     }
 
     /// Tells it to stop and waits until it has.
@@ -292,12 +313,9 @@ impl LocalDriver {
     }
 }
 
-/// The command that adds a worker to the cluster of a driver.
-pub(crate) fn join_command(driver: &str, join_token: Option<&str>) -> String {
-    match join_token {
-        Some(token) => format!("rookery worker --driver {driver} --join-token {token}"),
-        None => format!("rookery worker --driver {driver}"),
-    }
+/// The command that adds a worker to the cluster of a driver on TLS.
+pub(crate) fn join_command(driver: &str, join_token: &str) -> String {
+    format!("rookery worker --driver {driver} --join-token {join_token}")
 }
 
 /// The MLflow server that this driver's runs are recorded at, if the environment names one.

@@ -5,8 +5,9 @@
 //!
 //! A job's events arrive through [`client`] as [`job_event`]s, and [`report`] makes lines, JSON or a progress bar
 //! of them. [`cluster`] is a cluster on this machine: a driver in this process ([`local_driver`]) and workers as
-//! child processes ([`worker_processes`]). Everything that is kept lies in the [`state_dir`]. Between machines all speak
-//! TLS: [`driver_port`], [`trust`] and [`worker_identity`] are its driver's, client's and worker's sides.
+//! child processes ([`worker_processes`]); with a name ([`named`]) it can be started again. Everything that is kept lies in
+//! the [`state_dir`]. Between machines all speak TLS: [`driver_port`], [`trust`] and [`worker_identity`] are its driver's,
+//! client's and worker's sides.
 //!
 //! Commands that look at what was recorded open it through [`records`], and show it with [`table`], [`plot`] and
 //! [`times`].
@@ -24,6 +25,7 @@ mod job_file;
 mod listen;
 mod local_driver;
 mod logging;
+mod named;
 mod output;
 mod pairs;
 mod plot;
@@ -38,6 +40,7 @@ mod store_environment;
 mod table;
 mod times;
 mod token;
+mod traces;
 mod tracking_hint;
 mod trust;
 mod worker_identity;
@@ -50,13 +53,13 @@ use rookery_proto::{ErrorClass, Failure};
 
 use crate::args::Cli;
 use crate::output::Output;
+use crate::traces::Traces;
 
 /// Stack of the runtime's threads. Query planning recurses, and in an unoptimised build its frames are large.
 const THREAD_STACK_BYTES: usize = 8 << 20;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    logging::init(cli.verbose, cli.log_format);
     let mut output = Output::new(cli.wants_json());
     match carry_out(cli, &mut output) {
         Ok(()) => ExitCode::SUCCESS,
@@ -73,8 +76,30 @@ fn carry_out(cli: Cli, output: &mut Output) -> Result<(), Failure> {
         .thread_stack_size(THREAD_STACK_BYTES)
         .build()
         .map_err(|e| Failure::new(ErrorClass::Internal, format!("the runtime does not start: {e}")))?;
+    let traces = watched(&cli, runtime.handle());
     let result = runtime.block_on(commands::run(cli, output));
+    if let Some(traces) = traces {
+        traces.flush();
+    }
     // What still runs has been given its time: the exit waits for nobody.
     runtime.shutdown_background();
     result
+}
+
+/// Starts logging, and sending traces where a process that serves is asked to.
+fn watched(cli: &Cli, runtime: &tokio::runtime::Handle) -> Option<Traces> {
+    let _inside = runtime.enter();
+    let traces = match cli.command.service() {
+        Some(service) => Traces::of_environment(service),
+        None => Ok(None),
+    };
+    logging::init(
+        cli.verbose,
+        cli.log_format,
+        traces.as_ref().ok().and_then(Option::as_ref),
+    );
+    traces.unwrap_or_else(|error| {
+        tracing::warn!(error, "no traces are sent");
+        None
+    })
 }

@@ -37,6 +37,8 @@ pub(crate) struct StateDir {
     path: PathBuf,
     /// As given by the flag, for the commands we suggest.
     flag: Option<String>,
+    /// The named cluster it belongs to, and the state directory of the records, which every cluster shares.
+    cluster: Option<(String, PathBuf)>,
 }
 
 impl StateDir {
@@ -59,7 +61,36 @@ impl StateDir {
         Ok(Self {
             path,
             flag: flag.map(|path| path.display().to_string()),
+            cluster: None,
         })
+    }
+
+    /// The state directory of a named cluster: what its driver keeps is at `path`, the records are here.
+    pub(crate) fn of_cluster(&self, path: PathBuf, name: &str) -> Self {
+        Self {
+            path,
+            flag: self.flag.clone(),
+            cluster: Some((name.to_string(), self.path.clone())),
+        }
+    }
+
+    /// The words by which a command finds the driver at `url`: by the cluster's name, which also finds the token.
+    pub(crate) fn driver_flag(&self, url: &str) -> String {
+        match &self.cluster {
+            Some(_) => self.cluster_flag(),
+            None => format!(" --driver {url}"),
+        }
+    }
+
+    /// Where the records are.
+    fn records(&self) -> &Path {
+        self.cluster.as_ref().map_or(&self.path, |(_, records)| records)
+    }
+
+    /// The words to add to a suggested command, so that it finds the same cluster.
+    pub(crate) fn cluster_flag(&self) -> String {
+        let named = self.cluster.as_ref();
+        named.map_or(String::new(), |(name, _)| format!(" --cluster {}", quoted(name)))
     }
 
     /// Where it is.
@@ -92,18 +123,18 @@ impl StateDir {
             .filter(|url| !url.is_empty())
         {
             Some(url) => Database::Server(url),
-            None => Database::File(self.path.join("rookery.db")),
+            None => Database::File(self.records().join("rookery.db")),
         }
     }
 
     /// The folder of models and other files of runs.
     pub(crate) fn artifacts(&self) -> PathBuf {
-        self.path.join("artifacts")
+        self.records().join("artifacts")
     }
 
     /// The folder of records on their way to other servers.
     pub(crate) fn spool(&self) -> PathBuf {
-        self.path.join("spool")
+        self.records().join("spool")
     }
 
     /// What a driver needs to go on where it was killed.
@@ -173,10 +204,21 @@ impl StateDir {
     }
 
     fn no_cluster(&self) -> String {
-        let none = "no cluster is known: none is running in this state directory";
+        let none = match &self.cluster {
+            Some((name, _)) => format!("cluster \"{name}\" does not run"),
+            None => "no cluster is known: none is running in this state directory".to_string(),
+        };
         match fs::read_to_string(self.last_end_file()) {
             Ok(last) => format!("{none}; the last one, {}", last.trim()),
-            Err(_) => none.to_string(),
+            Err(_) => none,
+        }
+    }
+
+    fn how_to_start(&self) -> String {
+        match &self.cluster {
+            Some((name, _)) => format!("start it with `rookery cluster start {}`", quoted(name)),
+            None => "start one with `rookery up`, name one with --driver URL, or train without one: `rookery run JOB`"
+                .to_string(),
         }
     }
 
@@ -197,8 +239,16 @@ impl StateDir {
             Ok(text) => listen::driver_url(&text, &file.display().to_string()),
             Err(_) => Err(Failure::new(ErrorClass::Unreachable, self.no_cluster())
                 .at(self.path.display().to_string())
-                .hint("start one with `rookery up`, name one with --driver URL, or train without one: `rookery run JOB`")),
+                .hint(self.how_to_start())),
         }
+    }
+}
+
+/// As it is typed in a shell: the names of clusters can hold spaces.
+pub(crate) fn quoted(name: &str) -> String {
+    match name.contains(' ') {
+        true => format!("'{name}'"),
+        false => name.to_string(),
     }
 }
 

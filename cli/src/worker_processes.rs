@@ -4,8 +4,9 @@
 //! and the operating system closes it when this process dies, however it dies.
 
 use std::fs::File;
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use rookery_proto::{ErrorClass, Failure, Token};
@@ -66,6 +67,24 @@ pub(crate) enum WorkerProof {
 #[derive(Debug)]
 pub(crate) struct WorkerProcesses {
     workers: Vec<WorkerProcess>,
+    launch: Launch,
+}
+
+/// How workers are started.
+#[derive(Debug)]
+struct Launch {
+    plan: WorkerPlan,
+    logs: PathBuf,
+}
+
+/// A worker that has ended.
+#[derive(Debug)]
+pub(crate) struct EndedWorker {
+    pub(crate) pid: u32,
+    /// `exit code 1`, or `killed by signal 9`.
+    pub(crate) how: String,
+    /// The same with the end of its log.
+    pub(crate) failure: Failure,
 }
 
 /// One worker.
@@ -79,16 +98,53 @@ pub(crate) struct WorkerProcess {
     /// Dropping it asks the worker to end.
     lifeline: Option<ChildStdin>,
     reported: bool,
+    /// It was told to go.
+    is_let_go: bool,
 }
 
 impl WorkerProcesses {
     /// Starts the workers; they register in their own time.
     pub(crate) fn start(plan: &WorkerPlan, access: &WorkerAccess, logs: &Path) -> Result<Self, Failure> {
         remove_old_logs(logs);
-        let workers = (1..=plan.count).map(|number| WorkerProcess::start(number, plan, access, logs));
-        Ok(Self {
-            workers: workers.collect::<Result<_, _>>()?,
-        })
+        let launch = Launch {
+            plan: plan.clone(),
+            logs: logs.to_path_buf(),
+        };
+        let mut processes = Self {
+            workers: Vec::new(),
+            launch,
+        };
+        processes.add(plan.count, access)?;
+        Ok(processes)
+    }
+
+    /// Starts more of them.
+    pub(crate) fn add(&mut self, count: usize, access: &WorkerAccess) -> Result<(), Failure> {
+        let Launch { plan, logs } = &self.launch;
+        for _ in 0..count {
+            let number = self.workers.len() + 1;
+            let worker = WorkerProcess::start(number, plan, access, logs)?;
+            self.workers.push(worker);
+        }
+        Ok(())
+    }
+
+    /// How many have neither ended nor been told to go.
+    pub(crate) fn living(&self) -> usize {
+        self.workers.iter().filter(|worker| worker.is_living()).count()
+    }
+
+    /// The process ids of those that live, those that came last first.
+    pub(crate) fn newest(&self) -> Vec<u32> {
+        let living = self.workers.iter().rev().filter(|worker| worker.is_living());
+        living.map(|worker| worker.pid).collect()
+    }
+
+    /// Notes that a worker was told to go: its end is no news.
+    pub(crate) fn let_go(&mut self, pid: u32) {
+        for worker in self.workers.iter_mut().filter(|worker| worker.pid == pid) {
+            worker.is_let_go = true;
+        }
     }
 
     /// The workers that were started.
@@ -103,8 +159,8 @@ impl WorkerProcesses {
     pub(crate) async fn registered(&mut self, client: &mut DriverClient) -> Result<(), Failure> {
         let deadline = Instant::now() + REGISTER_WITHIN;
         loop {
-            if let Some(failure) = self.newly_ended()?.into_iter().next() {
-                return Err(failure);
+            if let Some(ended) = self.newly_ended()?.into_iter().next() {
+                return Err(ended.failure);
             }
             let active = client.active_workers().await?;
             if active >= self.workers.len() {
@@ -127,7 +183,7 @@ impl WorkerProcesses {
     }
 
     /// The workers that have ended since the last call, each with the end of its log.
-    pub(crate) fn newly_ended(&mut self) -> Result<Vec<Failure>, Failure> {
+    pub(crate) fn newly_ended(&mut self) -> Result<Vec<EndedWorker>, Failure> {
         let mut ended = Vec::new();
         for worker in self.workers.iter_mut().filter(|worker| !worker.reported) {
             let status = worker.child.try_wait();
@@ -135,13 +191,19 @@ impl WorkerProcesses {
                 status.map_err(|e| internal(format!("worker {} can't be waited for: {e}", worker.pid)))?;
             if let Some(status) = status {
                 worker.reported = true;
+                if worker.is_let_go && status.success() {
+                    continue;
+                }
                 let mut message = format!("worker {} (pid {}) ended: {status}", worker.number, worker.pid);
                 for line in last_lines(&worker.log) {
                     message.push_str(&format!("\n    {line}"));
                 }
-                ended.push(
-                    Failure::new(ErrorClass::Unreachable, message).at(worker.log.display().to_string()),
-                );
+                ended.push(EndedWorker {
+                    pid: worker.pid,
+                    how: in_words(status),
+                    failure: Failure::new(ErrorClass::Unreachable, message)
+                        .at(worker.log.display().to_string()),
+                });
             }
         }
         Ok(ended)
@@ -192,6 +254,10 @@ impl WorkerProof {
 }
 
 impl WorkerProcess {
+    fn is_living(&self) -> bool {
+        !self.reported && !self.is_let_go
+    }
+
     fn start(number: usize, plan: &WorkerPlan, access: &WorkerAccess, logs: &Path) -> Result<Self, Failure> {
         let log = logs.join(format!("worker-{}-{number}.log", std::process::id()));
         let failed = |what: &str, e: std::io::Error| {
@@ -231,7 +297,17 @@ impl WorkerProcess {
             child,
             lifeline,
             reported: false,
+            is_let_go: false,
         })
+    }
+}
+
+/// How a process ended, as the reason why a worker is lost.
+fn in_words(status: ExitStatus) -> String {
+    match (status.signal(), status.code()) {
+        (Some(signal), _) => format!("killed by signal {signal}"),
+        (None, Some(code)) => format!("it ended with exit code {code}"),
+        (None, None) => status.to_string(),
     }
 }
 

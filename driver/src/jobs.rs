@@ -341,6 +341,15 @@ fn lock(known: &Mutex<Known>) -> MutexGuard<'_, Known> {
     known.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// The root of a job's trace. Where traces are exported, its log lines name the trace.
+fn job_span(job_id: &str) -> tracing::Span {
+    let span = tracing::info_span!("job", job_id, trace_id = tracing::field::Empty);
+    if let Some(trace_id) = rookery_proto::trace_context::trace_id(&span) {
+        span.record("trace_id", trace_id);
+    }
+    span
+}
+
 /// What sees to it that a job ends.
 struct Ending {
     known: Arc<Mutex<Known>>,
@@ -353,7 +362,7 @@ impl Ending {
     /// Waits for the job's turn, carries it out, and writes its last event whatever happens, a panic included.
     async fn finish(self, job: Job, stop: Stop, my_turn: oneshot::Receiver<()>) {
         let job = Arc::new(job);
-        let span = tracing::info_span!("job", job_id = %job.id);
+        let span = job_span(&job.id);
         let task = tokio::spawn({
             let (job, journal) = (Arc::clone(&job), self.journal.clone());
             async move {

@@ -79,7 +79,7 @@ pub(crate) async fn train(
             job_id: job_id.to_string(),
             round,
         };
-        let span = tracing::debug_span!("round", round);
+        let span = tracing::debug_span!("round", job_id, round);
         let partial = evaluate(placement, &task, blocks_id, &coefficients)
             .instrument(span)
             .await?;

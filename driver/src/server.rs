@@ -127,6 +127,15 @@ impl JobService for JobServer {
         }
     }
 
+    async fn report_worker_end(
+        &self,
+        request: Request<v1::ReportWorkerEndRequest>,
+    ) -> Result<Response<v1::ReportWorkerEndResponse>, Status> {
+        let request = request.into_inner();
+        self.workers.ended(request.pid, &request.reason);
+        Ok(Response::new(v1::ReportWorkerEndResponse {}))
+    }
+
     async fn get_cluster(
         &self,
         _request: Request<v1::GetClusterRequest>,
@@ -200,6 +209,7 @@ fn encode_worker(worker: WorkerInfo) -> v1::Worker {
         state: state.into(),
         reason: worker.reason,
         memory_bytes: worker.memory_bytes,
+        pid: worker.pid,
     }
 }
 
@@ -220,6 +230,7 @@ impl MembershipService for MembershipServer {
             build_version: request.build_version.clone(),
             threads: request.threads,
             memory_bytes: request.memory_bytes,
+            pid: request.pid,
         };
         let worker = self.workers.register(&registration, Instant::now())?;
         if request.build_version != env!("CARGO_PKG_VERSION") {

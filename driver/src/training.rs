@@ -13,6 +13,7 @@ use rookery_ml::{
 use rookery_proto::v1::job_event::Event;
 use rookery_proto::v1::{self, Phase};
 use rookery_proto::{ErrorClass, Failure};
+use tracing::Instrument as _;
 
 use crate::blame::locate_record;
 use crate::config::DriverConfig;
@@ -84,13 +85,14 @@ impl Job {
         if let Some(resumption) = &self.resumption {
             stop.unless(self.go_on(resumption)).await?;
         }
-        self.phase(Phase::Plan, &self.spec.name);
+        let phase = self.phase(Phase::Plan, &self.spec.name);
         let plan = stop
             .unless(planning::plan(
                 &self.spec,
                 &self.base_dir,
                 &self.config.environment,
             ))
+            .instrument(phase)
             .await?;
         let records = self
             .records
@@ -180,7 +182,7 @@ impl Job {
         let active = members.active().await?;
         let cores = active.iter().map(|worker| worker.threads).sum();
         let (workers, partitions) = (active.len(), plan.partition_count());
-        self.phase(
+        let phase = self.phase(
             Phase::Materialize,
             &format!(
                 "{}, {}",
@@ -189,7 +191,9 @@ impl Job {
             ),
         );
         let first_attempt = self.resumption.as_ref().map_or(0, Resumption::first_attempt);
-        let dataset = materialize::materialize(members, plan, first_attempt, |lost| self.warn(lost)).await?;
+        let dataset = materialize::materialize(members, plan, first_attempt, |lost| self.warn(lost))
+            .instrument(phase)
+            .await?;
         if let Some(resumption) = &self.resumption {
             resumption.check_data(&dataset.fingerprint)?;
         }
@@ -199,15 +203,17 @@ impl Job {
         })?;
         self.report(&dataset);
 
-        self.phase(
+        let phase = self.phase(
             Phase::FitStages,
             &format!("{} stages", self.spec.pipeline.stages.len()),
         );
         let fit = PipelineFit::new(self.spec.pipeline.clone());
-        let fitted = rounds::fit_stages(&placement, &self.id, fit).await;
+        let fitted = rounds::fit_stages(&placement, &self.id, fit)
+            .instrument(phase)
+            .await;
         let pipeline = self.with_place(fitted, plan).await?;
 
-        self.phase(Phase::BuildBlocks, &format!("{} rows", dataset.part_rows[0]));
+        let phase = self.phase(Phase::BuildBlocks, &format!("{} rows", dataset.part_rows[0]));
         let blocks = BlockSpec {
             blocks_id: "training".to_string(),
             pipeline_json: serde_json::to_string(&pipeline).map_err(crate::error::internal)?,
@@ -215,9 +221,10 @@ impl Job {
             label: self.spec.label.clone(),
             weight: self.spec.weight.clone(),
         };
-        let summary = self
-            .with_place(rounds::build_blocks(&placement, &self.id, &blocks).await, plan)
-            .await?;
+        let built = rounds::build_blocks(&placement, &self.id, &blocks)
+            .instrument(phase)
+            .await;
+        let summary = self.with_place(built, plan).await?;
         check_classes(&summary, &self.spec.label)?;
         let columns = column_kinds(&dataset.columns);
         Ok(Prepared {
@@ -268,7 +275,8 @@ impl Job {
         run: &ValidRun,
         recorder: &RunRecord,
     ) -> Result<Vec<(Metric, f64)>, Failure> {
-        self.phase(
+        let phase = self.phase_of(
+            recorder,
             Phase::Train,
             &format!("run {} of {}", index + 1, self.spec.runs.len()),
         );
@@ -294,10 +302,12 @@ impl Job {
             &mut training,
             progress,
         )
+        .instrument(phase)
         .await?;
         let fit = training.into_fit().map_err(|e| of_ml(&e))?;
 
-        self.phase(
+        let phase = self.phase_of(
+            recorder,
             Phase::Evaluate,
             &format!("{} rows", prepared.dataset.part_rows[1]),
         );
@@ -310,9 +320,9 @@ impl Job {
             classifier,
         )
         .map_err(|e| of_ml(&e))?;
-        let metrics = self.evaluate(prepared, &model).await?;
+        let metrics = self.evaluate(prepared, &model).instrument(phase).await?;
 
-        self.phase(Phase::Record, recorder.run_name());
+        let phase = self.phase_of(recorder, Phase::Record, recorder.run_name());
         let coefficients_sha256 = model.classifier.coefficients_sha256();
         let outcome = Outcome {
             fit: &fit,
@@ -322,7 +332,7 @@ impl Job {
             coefficients_sha256: &coefficients_sha256,
             cores: prepared.cores,
         };
-        recorder.finish(&outcome).await?;
+        recorder.finish(&outcome).instrument(phase).await?;
         self.tell_finished(recorder, index, &outcome);
         Ok(metrics)
     }

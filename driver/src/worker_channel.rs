@@ -13,8 +13,11 @@ use rookery_ml::{
     Summary,
 };
 use rookery_proto::v1::trainer_service_client::TrainerServiceClient;
-use rookery_proto::{ErrorClass, Failure, MAX_MESSAGE_BYTES, v1};
+use rookery_proto::{ErrorClass, Failure, MAX_MESSAGE_BYTES, SendTraceContext, v1};
+use tonic::service::interceptor::InterceptedService;
 use tonic::{Code, Status};
+use tracing::Instrument as _;
+use tracing::field::Empty;
 use url::Url;
 
 use crate::announcing;
@@ -53,13 +56,13 @@ pub(crate) struct BlockSpec {
 pub(crate) struct WorkerChannel {
     url: Url,
     deadline: Duration,
-    client: TrainerServiceClient<WorkerConnection>,
+    client: TrainerServiceClient<InterceptedService<WorkerConnection, SendTraceContext>>,
 }
 
 impl WorkerChannel {
     pub(crate) fn new(channels: &Channels, url: Url, deadline: Duration) -> Result<Self, Failure> {
         let channel = channels.get(&url).map_err(|e| internal(e).at(url.as_str()))?;
-        let client = TrainerServiceClient::new(channel)
+        let client = TrainerServiceClient::with_interceptor(channel, SendTraceContext)
             .max_decoding_message_size(MAX_MESSAGE_BYTES)
             .max_encoding_message_size(MAX_MESSAGE_BYTES);
         Ok(Self {
@@ -73,7 +76,11 @@ impl WorkerChannel {
     pub(crate) async fn prepare_sources(&self, announcement: &Announcement) -> Result<(), Failure> {
         let mut client = self.client.clone();
         let told = self
-            .bounded(client.prepare_sources(announcing::request(announcement)))
+            .bounded(
+                "prepare_sources",
+                None,
+                client.prepare_sources(announcing::request(announcement)),
+            )
             .await;
         told.map(|_| ()).map_err(|failure| match failure.class {
             ErrorClass::TimedOut => Failure {
@@ -96,7 +103,9 @@ impl WorkerChannel {
             fit_pass_json,
         };
         let mut client = self.client.clone();
-        let response = self.bounded(client.fit_stages(request)).await?;
+        let response = self
+            .bounded("fit_stages", Some(task), client.fit_stages(request))
+            .await?;
         response
             .statistics
             .into_iter()
@@ -121,7 +130,9 @@ impl WorkerChannel {
             weight_column: spec.weight.clone().unwrap_or_default(),
         };
         let mut client = self.client.clone();
-        let response = self.bounded(client.build_blocks(request)).await?;
+        let response = self
+            .bounded("build_blocks", Some(task), client.build_blocks(request))
+            .await?;
         let summaries = response
             .summaries
             .into_iter()
@@ -150,7 +161,13 @@ impl WorkerChannel {
             }),
         };
         let mut client = self.client.clone();
-        let response = self.bounded(client.evaluate_objective(request)).await?;
+        let response = self
+            .bounded(
+                "evaluate_objective",
+                Some(task),
+                client.evaluate_objective(request),
+            )
+            .await?;
         response
             .partials
             .into_iter()
@@ -174,7 +191,9 @@ impl WorkerChannel {
             weight_column: weight.unwrap_or_default().to_string(),
         };
         let mut client = self.client.clone();
-        let response = self.bounded(client.score_model(request)).await?;
+        let response = self
+            .bounded("score_model", Some(task), client.score_model(request))
+            .await?;
         response
             .metrics
             .into_iter()
@@ -188,7 +207,9 @@ impl WorkerChannel {
             dataset_id: dataset_id.to_string(),
         };
         let mut client = self.client.clone();
-        let response = self.bounded(client.list_partitions(request)).await?;
+        let response = self
+            .bounded("list_partitions", None, client.list_partitions(request))
+            .await?;
         Ok(response.reports_json)
     }
 
@@ -199,11 +220,35 @@ impl WorkerChannel {
             partitions,
         };
         let mut client = self.client.clone();
-        self.bounded(client.release(request)).await.map(|_| ())
+        self.bounded("release", None, client.release(request))
+            .await
+            .map(|_| ())
     }
 
-    /// The answer within the deadline, or a failure that names this worker.
+    /// The answer within the deadline, or a failure that names this worker. The call is a span of its own.
     async fn bounded<T>(
+        &self,
+        name: &'static str,
+        task: Option<&Task>,
+        call: impl Future<Output = Result<tonic::Response<T>, Status>>,
+    ) -> Result<T, Failure> {
+        let span = tracing::debug_span!(
+            "worker",
+            otel.name = name,
+            otel.kind = "client",
+            otel.status_code = Empty,
+            worker = %self.url,
+            job_id = task.map(|task| task.job_id.as_str()),
+            round = task.map(|task| task.round),
+        );
+        let answer = self.within_deadline(call).instrument(span.clone()).await;
+        if answer.is_err() {
+            span.record("otel.status_code", "error");
+        }
+        answer
+    }
+
+    async fn within_deadline<T>(
         &self,
         call: impl Future<Output = Result<tonic::Response<T>, Status>>,
     ) -> Result<T, Failure> {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use rookery_proto::{ErrorClass, Failure, PROTOCOL_VERSION};
 use tokio::sync::watch;
 use tokio::time::Instant;
-use url::Url;
+use url::{Host, Url};
 
 use crate::metrics::Counters;
 
@@ -32,6 +32,8 @@ pub struct WorkerInfo {
     pub reason: String,
     /// Bytes of partitions and blocks that it held when it was last heard of.
     pub memory_bytes: u64,
+    /// Its process, on its own machine.
+    pub pid: u32,
     last_heartbeat: Instant,
     dismissal: Option<Dismissal>,
 }
@@ -87,6 +89,8 @@ pub struct Registration {
     pub threads: u32,
     /// Bytes of partitions and blocks that it holds already.
     pub memory_bytes: u64,
+    /// Its process, on its own machine.
+    pub pid: u32,
 }
 
 /// What a worker is told that speaks another version of the wire contract.
@@ -165,6 +169,7 @@ impl Workers {
             state: WorkerState::Joining,
             reason: "registered".to_string(),
             memory_bytes: registration.memory_bytes,
+            pid: registration.pid,
             last_heartbeat: now,
             dismissal: None,
         };
@@ -194,6 +199,24 @@ impl Workers {
                 worker.reason = reason.to_string();
                 self.counters.workers_lost.inc();
             }
+        });
+    }
+
+    /// Notes how the process of a worker on the driver's machine has ended. One that has left said so itself.
+    pub fn ended(&self, pid: u32, reason: &str) {
+        let is_it = |worker: &WorkerInfo| worker.pid == pid && is_here(&worker.url);
+        // The newest: process ids are used again.
+        let found = self.all().into_iter().rev().find(is_it);
+        let Some(found) = found else { return };
+        self.change(&found.id, |worker| {
+            if worker.state == WorkerState::Left {
+                return;
+            }
+            if worker.state != WorkerState::Lost {
+                worker.state = WorkerState::Lost;
+                self.counters.workers_lost.inc();
+            }
+            worker.reason = reason.to_string();
         });
     }
 
@@ -307,9 +330,12 @@ impl Workers {
         lost
     }
 
-    /// Every worker, those that are gone included.
+    /// Every worker, those that are gone included, in the order in which they came.
     pub fn all(&self) -> Vec<WorkerInfo> {
-        self.lock().workers.values().cloned().collect()
+        let mut workers: Vec<_> = self.lock().workers.values().cloned().collect();
+        // `w2` before `w10`.
+        workers.sort_by(|a, b| (a.id.len(), &a.id).cmp(&(b.id.len(), &b.id)));
+        workers
     }
 
     /// The workers that can be given work, by URL.
@@ -345,6 +371,16 @@ impl Workers {
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Whether this is an address of this machine alone.
+fn is_here(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        Some(Host::Domain(name)) => name == "localhost",
+        None => false,
     }
 }
 

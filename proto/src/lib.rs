@@ -5,7 +5,7 @@
 //! The `.proto` files under `proto/rookery/v1` carry the documentation of every message and field. Generated
 //! types are used only in the files that speak to the wire (`server.rs`, `client.rs`, `worker_channel.rs`,
 //! `membership.rs`, `join.rs`); everything else works on the crates' own types. [`failure`] carries errors across,
-//! [`token`] says who may call.
+//! [`token`] says who may call, [`trace_context`] tells the called whose trace they work for.
 
 /// Generated types and services of `rookery.v1`.
 #[expect(
@@ -30,9 +30,11 @@ impl std::fmt::Debug for v1::StoreGrant {
 pub mod failure;
 mod join;
 pub mod token;
+pub mod trace_context;
 
 pub use failure::{ErrorClass, Failure};
 pub use token::{SendToken, Token};
+pub use trace_context::SendTraceContext;
 
 /// Version of this wire contract. A driver and a worker with different numbers refuse each other.
 pub const PROTOCOL_VERSION: u32 = 3;

@@ -5,6 +5,7 @@
 mod bad_input; // what is wrong, where, what was expected, and the exit code
 mod chaos; // random faults, by a seed
 mod cluster; // workers that are missing, late or killed
+mod deploy; // the files under `deploy`
 mod determinism; // the same bits on any cluster
 mod elsewhere; // jobs that are recorded on another server
 mod jobs; // the queue, and letting jobs and workers go
@@ -12,6 +13,7 @@ mod lifecycle; // a cluster in the background
 mod lone_workers; // workers that do not share the driver's disk
 mod main_job; // the README's first command, and what it leaves behind
 mod mlflow; // the stock MLflow client, and a real MLflow server to be compared with
+mod named; // clusters with a name
 mod object_stores; // sources by URL: S3 and the web
 mod records; // everything that was recorded, looked at and changed
 mod recovery; // workers that come, go, hang and lag while a job runs
@@ -19,6 +21,7 @@ mod restart; // a driver that is killed and started again
 mod secrets; // what nobody must find anywhere
 mod tidy; // the shape of the repository itself
 mod tls; // a cluster between machines, and who is not let in
+mod traces; // what a collector of OpenTelemetry hears
 mod tracking; // what MLflow sees of a job, and what becomes of it when the driver dies
 
 /// The binary under test.

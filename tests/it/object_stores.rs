@@ -64,10 +64,10 @@ impl S3 {
         let cluster = TestCluster::new(BINARY)
             .workers(2)
             .without_shared_disk()
-            .environment("AWS_ACCESS_KEY_ID", &self.key)
-            .environment("AWS_SECRET_ACCESS_KEY", &self.secret);
+            .with_env("AWS_ACCESS_KEY_ID", &self.key)
+            .with_env("AWS_SECRET_ACCESS_KEY", &self.secret);
         match has_endpoint {
-            true => cluster.environment("AWS_ENDPOINT_URL", &self.endpoint),
+            true => cluster.with_env("AWS_ENDPOINT_URL", &self.endpoint),
             false => cluster,
         }
         .start()
@@ -198,9 +198,9 @@ async fn an_endpoint_that_only_the_job_names_gets_no_credentials() {
 
     let allowed = TestCluster::new(BINARY)
         .workers(1)
-        .environment("AWS_ACCESS_KEY_ID", &s3.key)
-        .environment("AWS_SECRET_ACCESS_KEY", &s3.secret)
-        .environment("ROOKERY_S3_ENDPOINTS", &s3.endpoint)
+        .with_env("AWS_ACCESS_KEY_ID", &s3.key)
+        .with_env("AWS_SECRET_ACCESS_KEY", &s3.secret)
+        .with_env("ROOKERY_S3_ENDPOINTS", &s3.endpoint)
         .start()
         .await;
     allowed.submit(&csv, &[path, &endpoint]).await.succeeded();
@@ -216,9 +216,9 @@ async fn what_s3_refuses_is_said_in_one_line() {
     let right = s3.cluster(true).await;
     let wrong = TestCluster::new(BINARY)
         .workers(1)
-        .environment("AWS_ACCESS_KEY_ID", &s3.key)
-        .environment("AWS_SECRET_ACCESS_KEY", "wrong")
-        .environment("AWS_ENDPOINT_URL", &s3.endpoint)
+        .with_env("AWS_ACCESS_KEY_ID", &s3.key)
+        .with_env("AWS_SECRET_ACCESS_KEY", "wrong")
+        .with_env("AWS_ENDPOINT_URL", &s3.endpoint)
         .start()
         .await;
     for (cluster, path, says) in [

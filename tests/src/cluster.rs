@@ -194,6 +194,19 @@ impl TestCluster {
         (self.driver, self.url) = start_driver(&self.rookery, &address, &self.driver_arguments).await;
     }
 
+    /// Asks every process to end, and waits until it has.
+    pub async fn stop(mut self) {
+        for i in 0..self.workers.len() {
+            self.signal_worker(i, "TERM").await;
+        }
+        for i in 0..self.workers.len() {
+            self.worker_exit(i).await;
+        }
+        self.rookery.run(&["down"]).await.succeeded();
+        let ended = tokio::time::timeout(DEADLINE, self.driver.wait()).await;
+        ended.expect("the driver ends").expect("a status");
+    }
+
     /// The exit code of a worker that has ended by itself.
     pub fn exit_code(&mut self, i: usize) -> Option<i32> {
         let status = self.workers[i].try_wait().expect("a status");
@@ -247,7 +260,7 @@ impl Builder {
     }
 
     /// Sets a variable for every process of the cluster.
-    pub fn environment(mut self, name: &str, value: &str) -> Self {
+    pub fn with_env(mut self, name: &str, value: &str) -> Self {
         self.environment.push((name.to_string(), value.to_string()));
         self
     }

@@ -13,6 +13,7 @@
 //! what the processes printed.
 
 mod cluster;
+mod collector;
 mod datasets;
 mod file_server;
 pub mod http;
@@ -22,6 +23,7 @@ mod running_job;
 mod tls;
 
 pub use cluster::TestCluster;
+pub use collector::{Collector, TracedSpan};
 pub use datasets::{Dataset, write_gzip, write_jobs};
 pub use file_server::FileServer;
 pub use process::{Output, Rookery};

@@ -5,9 +5,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rookery_proto::Failure;
+use rookery_proto::trace_context;
 use rookery_proto::v1;
 use rookery_proto::v1::trainer_service_server::TrainerService;
+use tonic::metadata::MetadataMap;
 use tonic::{Request, Response, Status};
+use tracing::Span;
 
 use crate::announced;
 use crate::error::internal;
@@ -30,16 +33,29 @@ impl TrainerServer {
         }
     }
 
-    /// Runs `work` off the runtime's threads.
+    /// Runs `work` off the runtime's threads, as the task of `span`.
     async fn compute<T: Send + 'static>(
         &self,
+        span: Span,
         work: impl FnOnce(&Executor) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, Status> {
         let executor = Arc::clone(&self.executor);
-        let span = tracing::Span::current();
         let done = tokio::task::spawn_blocking(move || span.in_scope(|| work(&executor))).await;
         Ok(done.map_err(|e| internal(format!("the task panicked: {e}")))??)
     }
+}
+
+/// The span of a task, below the driver's that asks for it.
+fn task(name: &'static str, metadata: &MetadataMap, key: Option<&v1::TaskKey>) -> Span {
+    let span = tracing::debug_span!(
+        "task",
+        otel.name = name,
+        otel.kind = "server",
+        job_id = key.map(|key| key.job_id.as_str()),
+        round = key.map(|key| key.round),
+    );
+    trace_context::set_parent(&span, metadata);
+    span
 }
 
 #[tonic::async_trait]
@@ -48,8 +64,9 @@ impl TrainerService for TrainerServer {
         &self,
         request: Request<v1::PrepareSourcesRequest>,
     ) -> Result<Response<v1::PrepareSourcesResponse>, Status> {
+        let span = task("prepare_sources", request.metadata(), None);
         let announcement = announced::announcement(request.into_inner())?;
-        self.compute(move |executor| executor.prepare(&announcement))
+        self.compute(span, move |executor| executor.prepare(&announcement))
             .await?;
         Ok(Response::new(v1::PrepareSourcesResponse {}))
     }
@@ -58,11 +75,12 @@ impl TrainerService for TrainerServer {
         &self,
         request: Request<v1::FitStagesRequest>,
     ) -> Result<Response<v1::FitStagesResponse>, Status> {
+        let span = task("fit_stages", request.metadata(), request.get_ref().task.as_ref());
         let request = request.into_inner();
         let set = wire::partition_set(request.partitions)?;
         let pass = wire::from_json("fit pass", &request.fit_pass_json)?;
         let statistics = self
-            .compute(move |executor| executor.fit_stages(&set, &pass))
+            .compute(span, move |executor| executor.fit_stages(&set, &pass))
             .await?;
         Ok(Response::new(v1::FitStagesResponse {
             statistics: wire::statistics(statistics),
@@ -73,13 +91,20 @@ impl TrainerService for TrainerServer {
         &self,
         request: Request<v1::BuildBlocksRequest>,
     ) -> Result<Response<v1::BuildBlocksResponse>, Status> {
+        let span = task(
+            "build_blocks",
+            request.metadata(),
+            request.get_ref().task.as_ref(),
+        );
         let request = request.into_inner();
         let set = wire::partition_set(request.partitions)?;
         let pipeline = wire::from_json("pipeline", &request.pipeline_json)?;
         let columns = wire::label_columns(request.label_column, request.weight_column);
         let (blocks_id, features) = (request.blocks_id, request.features_column);
         let (summaries, memory_bytes) = self
-            .compute(move |executor| executor.build_blocks(&set, &blocks_id, &pipeline, &features, &columns))
+            .compute(span, move |executor| {
+                executor.build_blocks(&set, &blocks_id, &pipeline, &features, &columns)
+            })
             .await?;
         let summaries = summaries
             .into_iter()
@@ -99,12 +124,19 @@ impl TrainerService for TrainerServer {
         request: Request<v1::EvaluateObjectiveRequest>,
     ) -> Result<Response<v1::EvaluateObjectiveResponse>, Status> {
         let started = Instant::now();
+        let span = task(
+            "evaluate_objective",
+            request.metadata(),
+            request.get_ref().task.as_ref(),
+        );
         let request = request.into_inner();
         let set = wire::partition_set(request.partitions)?;
         let coefficients = wire::coefficients(request.coefficients)?;
         let blocks_id = request.blocks_id;
         let partials = self
-            .compute(move |executor| executor.evaluate(&set, &blocks_id, &coefficients))
+            .compute(span, move |executor| {
+                executor.evaluate(&set, &blocks_id, &coefficients)
+            })
             .await?;
         let compute_us = started.elapsed().as_micros() as u64;
         tokio::time::sleep(self.answer_delay).await;
@@ -125,12 +157,13 @@ impl TrainerService for TrainerServer {
         &self,
         request: Request<v1::ScoreModelRequest>,
     ) -> Result<Response<v1::ScoreModelResponse>, Status> {
+        let span = task("score_model", request.metadata(), request.get_ref().task.as_ref());
         let request = request.into_inner();
         let set = wire::partition_set(request.partitions)?;
         let model = rookery_ml::Model::from_json(&request.model_json).map_err(|e| crate::error::of_ml(&e))?;
         let columns = wire::label_columns(request.label_column, request.weight_column);
         let scored = self
-            .compute(move |executor| executor.score(&set, &model, &columns))
+            .compute(span, move |executor| executor.score(&set, &model, &columns))
             .await?;
         let metrics = scored
             .into_iter()
@@ -146,8 +179,11 @@ impl TrainerService for TrainerServer {
         &self,
         request: Request<v1::ListPartitionsRequest>,
     ) -> Result<Response<v1::ListPartitionsResponse>, Status> {
+        let span = task("list_partitions", request.metadata(), None);
         let dataset = request.into_inner().dataset_id;
-        let reports_json = self.compute(move |executor| executor.inventory(&dataset)).await?;
+        let reports_json = self
+            .compute(span, move |executor| executor.inventory(&dataset))
+            .await?;
         Ok(Response::new(v1::ListPartitionsResponse { reports_json }))
     }
 
@@ -155,10 +191,13 @@ impl TrainerService for TrainerServer {
         &self,
         request: Request<v1::ReleaseRequest>,
     ) -> Result<Response<v1::ReleaseResponse>, Status> {
+        let span = task("release", request.metadata(), None);
         let request = request.into_inner();
         let only = request.partitions.into_iter().collect();
         let partitions = self
-            .compute(move |executor| Ok(executor.release(&request.dataset_id, &only) as u64))
+            .compute(span, move |executor| {
+                Ok(executor.release(&request.dataset_id, &only) as u64)
+            })
             .await?;
         Ok(Response::new(v1::ReleaseResponse { partitions }))
     }

@@ -9,10 +9,14 @@ use rookery_tracking::{RunInfo, TrackingError};
 use serde::Serialize;
 
 use crate::args::{JsonFlag, Places};
-use crate::diagnostic::{config, internal, of_tracking};
+use crate::diagnostic::{config, of_tracking};
 use crate::output::Output;
 use crate::records::{self, OpenRecords, RecordsAt};
 use crate::table;
+
+mod draft;
+
+use draft::Draft;
 
 /// Look at the files of a run and get them
 ///
@@ -130,14 +134,54 @@ async fn get(args: &GetArgs, records: &OpenRecords, output: &Output) -> Result<(
     let run = records::find_run(records.store.as_ref(), &args.run).await?.info;
     let path = args.path.trim_end_matches('/');
     let wanted = args.output.as_deref().unwrap_or(Path::new("."));
-    match records.artifacts.get(&run, path).await {
-        Ok(bytes) if wanted == Path::new("-") => output
-            .bytes(&bytes)
-            .map_err(|e| internal(format!("stdout can't be written: {e}"))),
-        Ok(bytes) => write(&target(wanted, path), &bytes, output),
-        Err(TrackingError::ArtifactNotFound { .. }) => get_folder(wanted, path, &run, records, output).await,
+    let is_file = match wanted == Path::new("-") {
+        true => to_stdout(&run, path, records, output).await?,
+        false => to_file(&run, path, &target(wanted, path), records, output).await?,
+    };
+    match is_file {
+        true => Ok(()),
+        false => get_folder(wanted, path, &run, records, output).await,
+    }
+}
+
+/// `false` if there is no such file.
+async fn to_stdout(
+    run: &RunInfo,
+    path: &str,
+    records: &OpenRecords,
+    output: &Output,
+) -> Result<bool, Failure> {
+    let take = |part: &[u8]| output.bytes(part);
+    match records.artifacts.get_in_parts(run, path, take).await {
+        Ok(_) => Ok(true),
+        Err(TrackingError::ArtifactNotFound { .. }) => Ok(false),
         Err(error) => Err(of_tracking(&error)),
     }
+}
+
+/// Puts a file in its place whole: it is never seen half there. `false` if there is no such file.
+async fn to_file(
+    run: &RunInfo,
+    path: &str,
+    place: &Path,
+    records: &OpenRecords,
+    output: &Output,
+) -> Result<bool, Failure> {
+    let mut draft = Draft::of(place);
+    let mut failed = None;
+    let take = |part: &[u8]| draft.write(part).inspect_err(|e| failed = Some(e.to_string()));
+    let got = records.artifacts.get_in_parts(run, path, take).await;
+    let unwritten =
+        |e: String| config(format!("the file can't be written: {e}")).at(place.display().to_string());
+    let size_bytes = match (got, failed) {
+        (_, Some(error)) => return Err(unwritten(error)),
+        (Ok(size_bytes), None) => size_bytes,
+        (Err(TrackingError::ArtifactNotFound { .. }), None) => return Ok(false),
+        (Err(error), None) => return Err(of_tracking(&error)),
+    };
+    draft.finish().map_err(|e| unwritten(e.to_string()))?;
+    say_written(place, size_bytes, output);
+    Ok(true)
 }
 
 async fn get_folder(
@@ -161,14 +205,11 @@ async fn get_folder(
     }
     let target = target(wanted, folder);
     for (file, below) in inside {
-        let bytes = records
-            .artifacts
-            .get(run, &file.path)
-            .await
-            .map_err(|e| of_tracking(&e))?;
         let place = place_below(&target, below)
             .ok_or_else(|| config("an artifact's name leads out of its folder").at(file.path.clone()))?;
-        write(&place, &bytes, output)?;
+        if !to_file(run, &file.path, &place, records, output).await? {
+            return Err(missing(run, &file.path));
+        }
     }
     Ok(())
 }
@@ -200,25 +241,19 @@ fn place_below(target: &Path, below: &str) -> Option<PathBuf> {
 struct Written<'a> {
     event: &'static str,
     file: &'a str,
-    size_bytes: usize,
+    size_bytes: u64,
 }
 
-fn write(place: &Path, bytes: &[u8], output: &Output) -> Result<(), Failure> {
+fn say_written(place: &Path, size_bytes: u64, output: &Output) {
     let file = place.display().to_string();
-    let failed = |e: std::io::Error| config(format!("the file can't be written: {e}")).at(file.clone());
-    if let Some(folder) = place.parent() {
-        std::fs::create_dir_all(folder).map_err(failed)?;
-    }
-    std::fs::write(place, bytes).map_err(failed)?;
     match output.is_json() {
         true => output.object(&Written {
             event: "artifact_written",
             file: &file,
-            size_bytes: bytes.len(),
+            size_bytes,
         }),
-        false => output.line(&format!("{}  {} bytes", table::printable(&file), bytes.len())),
+        false => output.line(&format!("{}  {size_bytes} bytes", table::printable(&file))),
     }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -9,8 +9,10 @@ use serde::Serialize;
 use tokio::time::Instant;
 
 use crate::args::{JsonFlag, Places};
-use crate::client::DriverClient;
+use crate::client::{self, DriverClient};
 use crate::cluster_rows::{ACTIVE, ClusterRow};
+use crate::diagnostic::config;
+use crate::named::{ClusterEvent, Clusters, Kind, Lifecycle};
 use crate::output::Output;
 use crate::{table, times};
 
@@ -46,6 +48,44 @@ struct Status {
 }
 
 pub(crate) async fn down(_args: DownArgs, places: &Places, output: &Output) -> Result<(), Failure> {
+    match places.cluster() {
+        Some(_) => terminate(places, output).await,
+        None => stop(places, output).await,
+    }
+}
+
+/// Stops the named cluster of `places`, and notes by whom.
+pub(crate) async fn terminate(places: &Places, output: &Output) -> Result<(), Failure> {
+    let name = places.cluster().unwrap_or_default();
+    let cluster = Clusters::of(&places.home()?).find(&name)?;
+    match cluster.lifecycle()? {
+        Lifecycle::Terminated => {
+            output.note(&format!("cluster \"{name}\" is terminated already"));
+            return Ok(());
+        }
+        Lifecycle::Pending => {
+            return Err(config(format!("cluster \"{name}\" is being started"))
+                .hint("try again when it runs, see `rookery cluster list`"));
+        }
+        Lifecycle::Running | Lifecycle::Terminating => {}
+    }
+    cluster
+        .events()
+        .add(Kind::Terminating, ClusterEvent::by(client::user()))?;
+    stop(places, output).await?;
+    let deadline = Instant::now() + STOP_WAIT;
+    while cluster.lifecycle()? != Lifecycle::Terminated {
+        if Instant::now() > deadline {
+            let seconds = STOP_WAIT.as_secs();
+            let message = format!("cluster \"{name}\" still stops its workers after {seconds} s");
+            return Err(Failure::new(ErrorClass::TimedOut, message));
+        }
+        tokio::time::sleep(LOOK_INTERVAL).await;
+    }
+    Ok(())
+}
+
+async fn stop(places: &Places, output: &Output) -> Result<(), Failure> {
     let mut client = DriverClient::of(places)?;
     client.stop().await?;
     let deadline = Instant::now() + STOP_WAIT;

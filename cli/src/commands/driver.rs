@@ -5,7 +5,7 @@ use rookery_proto::Failure;
 use serde::Serialize;
 
 use crate::args::{JsonFlag, Places};
-use crate::commands::up::DEFAULT_LISTEN;
+use crate::commands::up::{DEFAULT_LISTEN, unnamed};
 use crate::driver_port::Access;
 use crate::local_driver::{DriverBounds, LocalDriver};
 use crate::output::Output;
@@ -43,7 +43,7 @@ struct DriverStarted<'a> {
 }
 
 pub(crate) async fn driver(args: DriverArgs, places: &Places, output: &mut Output) -> Result<(), Failure> {
-    let state = places.state_dir()?;
+    let state = unnamed(places)?;
     let shutdown = signals::shutdown()?;
     let address = args.listen.as_deref().unwrap_or(DEFAULT_LISTEN);
     let mut driver = LocalDriver::start(address, &state, &args.bounds, &args.access, true, &shutdown).await?;

@@ -102,7 +102,7 @@ async fn create(client: &mut DriverClient, expires: Option<Expires>, output: &Ou
         Some(Expires::Never) => None,
     };
     let created = client.create_join_token(lifetime).await?;
-    let join_command = local_driver::join_command(&created.driver_url, Some(&created.join_token));
+    let join_command = local_driver::join_command(&created.driver_url, &created.join_token);
     if output.is_json() {
         output.object(&Created {
             event: "join_token_created",

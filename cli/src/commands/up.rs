@@ -8,9 +8,11 @@ use tokio_util::sync::CancellationToken;
 
 use crate::args::{JsonFlag, Places};
 use crate::cluster::{ClusterArgs, LocalCluster};
+use crate::diagnostic::config;
 use crate::driver_port::Access;
 use crate::output::Output;
-use crate::{detached, diagnostic, signals};
+use crate::state_dir::{StateDir, quoted};
+use crate::{detached, signals};
 
 /// Where drivers listen unless told otherwise.
 pub(crate) const DEFAULT_LISTEN: &str = "127.0.0.1:7070";
@@ -41,9 +43,9 @@ pub(crate) struct UpArgs {
 }
 
 pub(crate) async fn up(args: UpArgs, places: &Places, output: &mut Output) -> Result<(), Failure> {
-    let state = places.state_dir()?;
+    let state = unnamed(places)?;
     if args.detach {
-        return detached::start(&state, output).await;
+        return detached::start(&state, &[], output).await;
     }
     let shutdown = signals::shutdown()?;
     let listen = args.listen.as_deref().unwrap_or(DEFAULT_LISTEN);
@@ -62,6 +64,19 @@ pub(crate) async fn up(args: UpArgs, places: &Places, output: &mut Output) -> Re
     served.and(stopped)
 }
 
+/// The state directory of a cluster without a name.
+///
+/// # Errors
+/// Class config: a named cluster is meant, which is started by its name, as it was configured.
+pub(crate) fn unnamed(places: &Places) -> Result<StateDir, Failure> {
+    match places.cluster() {
+        None => places.home(),
+        Some(name) => Err(config(format!("cluster \"{name}\" is started by its name"))
+            .at("--cluster or ROOKERY_CLUSTER")
+            .hint(format!("`rookery cluster start {}`", quoted(&name)))),
+    }
+}
+
 /// Waits for the end, and tells of workers that end before.
 async fn serve(
     cluster: &mut LocalCluster,
@@ -74,8 +89,6 @@ async fn serve(
             ended = cluster.driver.ended() => return ended,
             () = tokio::time::sleep(LOOK_INTERVAL) => {}
         }
-        for failure in cluster.workers.newly_ended()? {
-            output.note(&diagnostic::warning(&failure));
-        }
+        cluster.tell_of_ended(output).await?;
     }
 }

@@ -34,6 +34,38 @@ impl RunFiles {
         }
     }
 
+    /// Hands a file's content over in parts; returns its length in bytes, or [`TrackingError::ArtifactNotFound`].
+    pub(crate) async fn get_in_parts(
+        &self,
+        run: &RunInfo,
+        path: &str,
+        mut take: impl FnMut(&[u8]) -> std::io::Result<()>,
+    ) -> Result<u64, TrackingError> {
+        let not_found = || TrackingError::ArtifactNotFound {
+            run_id: run.run_id.clone(),
+            path: path.to_owned(),
+        };
+        match self {
+            RunFiles::Local(artifacts) => {
+                let whole = format!("{}/{}/artifacts/{path}", run.experiment_id, run.run_id);
+                let Opened::File(mut file) = artifacts.open(&whole, None).await? else {
+                    return Err(not_found());
+                };
+                while let Some(part) = file.content.try_next().await? {
+                    take(&part)
+                        .map_err(|e| TrackingError::storage(format!("writing what came of {path}"), e))?;
+                }
+                Ok(file.size_bytes)
+            }
+            RunFiles::Remote(artifacts) => {
+                match artifacts.get_in_parts(&run.artifact_uri, path, take).await {
+                    Err(TrackingError::NotFound { .. } | TrackingError::Rejected { .. }) => Err(not_found()),
+                    result => result,
+                }
+            }
+        }
+    }
+
     /// A file below an artifact URI, which need not be a run's; none if it is not there, or not kept here.
     pub(crate) async fn get_at(&self, root: &str, path: &str) -> Result<Option<Vec<u8>>, TrackingError> {
         let Some(folder) = root.strip_prefix(PROXIED) else {

@@ -9,6 +9,8 @@ use rookery_ml::{Metric, Training};
 use rookery_proto::Failure;
 use rookery_proto::v1::job_event::Event;
 use rookery_proto::v1::{self, Phase};
+use tracing::Span;
+use tracing::field::Empty;
 
 use super::{Job, Prepared};
 use crate::error::of_ml;
@@ -74,12 +76,22 @@ impl Job {
         }));
     }
 
-    pub(super) fn phase(&self, phase: Phase, detail: &str) {
+    /// Says that a phase begins; returns the span that its work belongs to.
+    pub(super) fn phase(&self, phase: Phase, detail: &str) -> Span {
         tracing::info!(job_id = %self.id, phase = phase.as_str_name(), detail, "phase");
         self.events.push(Event::PhaseStarted(v1::PhaseStarted {
             phase: phase.into(),
             detail: detail.to_string(),
         }));
+        let name = phase.as_str_name().trim_start_matches("PHASE_").to_lowercase();
+        tracing::debug_span!("phase", otel.name = name, job_id = %self.id, run_id = Empty)
+    }
+
+    /// Says that a phase of one run begins.
+    pub(super) fn phase_of(&self, run: &RunRecord, phase: Phase, detail: &str) -> Span {
+        let span = self.phase(phase, detail);
+        span.record("run_id", run.run_id());
+        span
     }
 
     pub(super) fn warn(&self, message: String) {

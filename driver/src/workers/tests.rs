@@ -9,6 +9,7 @@ fn registration(port: u16) -> Registration {
         build_version: "0.0.9".to_string(),
         threads: 2,
         memory_bytes: 0,
+        pid: u32::from(port),
     }
 }
 
@@ -151,4 +152,55 @@ async fn a_worker_that_restarts_is_gone_to_those_who_wait_for_the_old_one() {
     tokio::task::yield_now().await;
     joined(&workers, 1, Instant::now());
     assert_eq!(waiting.await.unwrap(), "it was started anew");
+}
+
+#[test]
+fn how_a_process_ended_is_the_reason_why_its_worker_is_lost() {
+    let (workers, now) = (Workers::default(), Instant::now());
+    let (killed, left, silent) = (
+        joined(&workers, 1, now),
+        joined(&workers, 2, now),
+        joined(&workers, 3, now),
+    );
+    workers.leave(&left.id, "shutdown", now);
+    workers.suspect(&silent.url, "no answer");
+    for pid in [1, 2, 3, 4] {
+        workers.ended(pid, "killed by signal 9");
+    }
+    let reasons: Vec<_> = workers
+        .all()
+        .into_iter()
+        .map(|w| (w.id, w.state, w.reason))
+        .collect();
+    let lost = |id| (id, WorkerState::Lost, "killed by signal 9".to_string());
+    assert_eq!(
+        reasons,
+        [
+            lost(killed.id),
+            (left.id, WorkerState::Left, "shutdown".to_string()),
+            lost(silent.id)
+        ]
+    );
+    assert_eq!(workers.counters.workers_lost.get(), 2);
+}
+
+#[test]
+fn the_process_of_another_machine_is_nobody_here() {
+    let (workers, now) = (Workers::default(), Instant::now());
+    let elsewhere = Registration {
+        url: "http://10.0.0.7:7071/".to_string(),
+        ..registration(1)
+    };
+    let worker = workers.register(&elsewhere, now).unwrap();
+    workers.reached(&worker.id);
+    workers.ended(1, "killed by signal 9");
+    assert_eq!(workers.active().unwrap().len(), 1);
+}
+
+#[test]
+fn workers_are_listed_in_the_order_in_which_they_came() {
+    let (workers, now) = (Workers::default(), Instant::now());
+    (1..=11).for_each(|port| drop(joined(&workers, port, now)));
+    let ids: Vec<_> = workers.all().into_iter().map(|worker| worker.id).collect();
+    assert_eq!(ids, (1..=11).map(|i| format!("w{i}")).collect::<Vec<_>>());
 }

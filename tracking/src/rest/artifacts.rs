@@ -76,6 +76,62 @@ impl RestArtifacts {
         }
     }
 
+    /// Hands a file's content over in the parts in which it comes, so that it need not fit in memory; returns its length in
+    /// bytes. When the connection breaks, it goes on behind what has been handed over.
+    ///
+    /// # Errors
+    /// Those of [`get`](Self::get); what `take` says.
+    pub async fn get_in_parts(
+        &self,
+        root: &str,
+        path: &str,
+        mut take: impl FnMut(&[u8]) -> std::io::Result<()>,
+    ) -> Result<u64> {
+        check_path(path)?;
+        let segments = self.segments(root, Some(path))?;
+        let what = format!("GET artifact {root}/{path}");
+        let mut tries = self.http.tries();
+        let mut taken = 0_u64;
+        loop {
+            let mut request = self
+                .http
+                .request(Method::GET, &segments)
+                .timeout(self.http.bounds.transfer);
+            if taken > 0 {
+                request = request.header(header::RANGE, format!("bytes={taken}-"));
+            }
+            let fault = match self.http.send(request, &what).await {
+                Ok(mut response) => {
+                    // MLflow's own server does not know ranges, and begins again.
+                    let mut known: u64 = match response.status() {
+                        StatusCode::PARTIAL_CONTENT => 0,
+                        _ => taken,
+                    };
+                    loop {
+                        match response.chunk().await {
+                            Ok(Some(part)) => {
+                                let new =
+                                    &part[usize::try_from(known).unwrap_or(usize::MAX).min(part.len())..];
+                                known = known.saturating_sub(part.len() as u64);
+                                take(new).map_err(|error| {
+                                    TrackingError::storage(
+                                        format!("writing what came of {root}/{path}"),
+                                        error,
+                                    )
+                                })?;
+                                taken += new.len() as u64;
+                            }
+                            Ok(None) => return Ok(taken),
+                            Err(error) => break self.http.lost(&what, &error),
+                        }
+                    }
+                }
+                Err(fault) => fault,
+            };
+            tries.pause_after(fault).await?;
+        }
+    }
+
     /// Lists one directory, sorted by path; `""` is the root itself. A directory that does not exist is empty.
     pub async fn list(&self, root: &str, directory: &str) -> Result<Vec<ArtifactEntry>> {
         #[derive(Deserialize)]

@@ -244,6 +244,7 @@ impl World {
             url: url.to_string(),
             protocol_version: PROTOCOL_VERSION,
             build_version: String::new(),
+            pid: 1,
             threads: 1,
             memory_bytes: 0,
         };

@@ -45,6 +45,38 @@ async fn a_file_comes_back_whole_and_in_part_although_the_line_is_bad() {
 }
 
 #[tokio::test]
+async fn a_file_can_come_in_parts_and_those_of_a_broken_answer_are_not_taken_twice() {
+    let server = Server::start().await;
+    let artifacts = server.client().artifacts();
+    let content: Vec<u8> = (0..3_000_000_u32).map(|i| (i % 251) as u8).collect();
+    artifacts.put(ROOT, "big", content.clone()).await.unwrap();
+    artifacts.put(ROOT, "empty", Vec::new()).await.unwrap();
+    server.script([Trouble::LostBefore, Trouble::Status(503), Trouble::LostAfter]);
+    let (mut parts, mut came) = (0, Vec::new());
+    let length = artifacts
+        .get_in_parts(ROOT, "big", |part| {
+            parts += 1;
+            came.extend_from_slice(part);
+            Ok(())
+        })
+        .await
+        .unwrap();
+    assert_eq!((length, came == content), (3_000_000, true));
+    assert!(parts > 1, "not in one piece");
+    let nothing = artifacts.get_in_parts(ROOT, "empty", |_| Ok(())).await.unwrap();
+    assert_eq!(nothing, 0);
+
+    let full = |_: &[u8]| Err(std::io::Error::other("the disk is full"));
+    let error = artifacts.get_in_parts(ROOT, "big", full).await.unwrap_err();
+    assert!(error.to_string().contains("big"), "{error}");
+    let error = artifacts
+        .get_in_parts(ROOT, "other", |_| Ok(()))
+        .await
+        .unwrap_err();
+    assert!(matches!(error, TrackingError::NotFound { .. }), "{error:?}");
+}
+
+#[tokio::test]
 async fn a_local_file_is_sent_without_being_read_into_memory() {
     let server = Server::start().await;
     let folder = TempDir::new().unwrap();

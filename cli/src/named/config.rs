@@ -1,0 +1,116 @@
+//! [`ClusterConfig`]: how a named cluster is started.
+
+use std::path::Path;
+use std::time::Duration;
+
+use rookery_proto::Failure;
+use serde::{Deserialize, Serialize};
+
+use crate::diagnostic::config as wrong;
+
+/// Its file in the cluster's folder.
+pub(super) const FILE: &str = "cluster.toml";
+
+/// How a named cluster is started, and where it comes from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ClusterConfig {
+    pub(crate) name: String,
+    pub(crate) mode: Mode,
+    pub(crate) min_workers: usize,
+    pub(crate) max_workers: usize,
+    /// Of each worker; without it the machine's cores are shared out over `max_workers`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) threads: Option<u16>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) auto_terminate_minutes: Option<f64>,
+    /// After how many minutes without a job the workers above `min_workers` go.
+    pub(crate) scale_down_minutes: f64,
+    /// `IP:PORT` of the driver.
+    pub(crate) listen: String,
+    /// The release of rookery that it was created with.
+    pub(crate) runtime_version: String,
+    /// Milliseconds since the Unix epoch.
+    pub(crate) created_ms: i64,
+    pub(crate) created_by: String,
+}
+
+/// How many machines' worth of workers a cluster is made for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Mode {
+    /// One worker, with every core.
+    SingleNode,
+    MultiNode,
+}
+
+impl Mode {
+    /// As the file and `--json` write it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Mode::SingleNode => "single-node",
+            Mode::MultiNode => "multi-node",
+        }
+    }
+}
+
+impl ClusterConfig {
+    pub(super) fn read(file: &Path) -> Result<Self, Failure> {
+        let bad = |e: String| {
+            wrong(format!("the cluster's configuration can't be used: {e}")).at(file.display().to_string())
+        };
+        let text = std::fs::read_to_string(file).map_err(|e| bad(e.to_string()))?;
+        let config: Self = toml::from_str(&text).map_err(|e| bad(e.message().to_string()))?;
+        config.check().map_err(bad)?;
+        Ok(config)
+    }
+
+    fn check(&self) -> Result<(), String> {
+        let folder = super::check_name(&self.name).map_err(|failure| failure.message);
+        folder?;
+        if self.min_workers == 0 || self.max_workers < self.min_workers {
+            let (min, max) = (self.min_workers, self.max_workers);
+            return Err(format!(
+                "{min} to {max} workers, expected at least 1 and no fewer at most"
+            ));
+        }
+        let minutes = [Some(self.scale_down_minutes), self.auto_terminate_minutes];
+        match minutes
+            .into_iter()
+            .flatten()
+            .find(|minutes| duration(*minutes).is_none())
+        {
+            Some(minutes) => Err(format!("{minutes} minutes, expected a number above 0")),
+            None => Ok(()),
+        }
+    }
+
+    pub(super) fn to_toml(&self) -> String {
+        toml::to_string(self).expect("plain values are TOML")
+    }
+
+    /// After how long without a job it ends by itself.
+    pub(crate) fn auto_terminate(&self) -> Option<Duration> {
+        self.auto_terminate_minutes.and_then(duration)
+    }
+
+    /// After how long without a job it has its fewest workers.
+    pub(crate) fn scale_down_after(&self) -> Duration {
+        duration(self.scale_down_minutes).unwrap_or(Duration::MAX)
+    }
+
+    /// `2`, or `2 to 4`.
+    pub(crate) fn workers_text(&self) -> String {
+        match self.min_workers == self.max_workers {
+            true => self.min_workers.to_string(),
+            false => format!("{} to {}", self.min_workers, self.max_workers),
+        }
+    }
+}
+
+/// Minutes as a duration; `None` unless they are above 0.
+pub(crate) fn duration(minutes: f64) -> Option<Duration> {
+    Some(minutes * 60.0)
+        .filter(|seconds| *seconds > 0.0)
+        .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
+}
