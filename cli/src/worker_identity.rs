@@ -2,7 +2,7 @@
 //! joins once.
 
 use std::io::ErrorKind;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use rookery_proto::{Failure, Token};
@@ -123,7 +123,7 @@ fn read(file: &Path) -> Result<Option<Joined>, Failure> {
     Ok(Some(Joined { identity, token }))
 }
 
-fn write(file: &PathBuf, joined: &Joined) -> Result<(), Failure> {
+fn write(file: &Path, joined: &Joined) -> Result<(), Failure> {
     let kept = Kept {
         ca_pem: joined.identity.ca().pem().to_string(),
         certificate_pem: joined.identity.certificate_pem().to_string(),

@@ -256,7 +256,7 @@ pub fn tracking_uri(text: &str) -> Result<Url, Failure> {
     })?;
     if !url.username().is_empty() || url.password().is_some() {
         return Err(wrong("the address holds a user or password, which every run's record would show".into())
-            .hint("set MLFLOW_TRACKING_TOKEN, or MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, for the driver"));
+            .hint("set MLFLOW_TRACKING_TOKEN, or MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, for the driver, and name the server in ROOKERY_TRACKING_TOKEN_FOR"));
     }
     if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
         return Err(wrong(format!(

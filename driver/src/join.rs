@@ -184,3 +184,74 @@ fn encode(kept: KeptToken) -> v1::JoinToken {
         expires_ms: kept.expires_ms.unwrap_or(0),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Lab {
+        server: JoinServer,
+        _folder: tempfile::TempDir,
+    }
+
+    fn lab() -> Lab {
+        let folder = tempfile::tempdir().unwrap();
+        let authority = Authority::open_or_make(folder.path()).unwrap();
+        let names = ["10.0.0.5", "driver.example", "localhost"].map(String::from);
+        let tls = Tls {
+            identity: authority.issue_driver(&names).unwrap(),
+            join_tokens: JoinTokens::new(
+                folder.path().join("tokens"),
+                authority.certificate().fingerprint(),
+            ),
+            authority: Arc::new(authority),
+        };
+        Lab {
+            server: JoinServer {
+                tls: Arc::new(tls),
+                token: Some(Token::new("s3cret").unwrap()),
+            },
+            _folder: folder,
+        }
+    }
+
+    impl Lab {
+        fn request(&self, name: &str) -> v1::JoinRequest {
+            let token = self.server.tls.join_tokens.create(None, 0).unwrap();
+            let (_, certificate_request) = rookery_tls::Request::make(vec![name.to_string()]).unwrap();
+            v1::JoinRequest {
+                token_id: token.id().to_string(),
+                secret: token.secret().to_string(),
+                certificate_request,
+                protocol_version: PROTOCOL_VERSION,
+                build_version: "0.0.1".to_string(),
+            }
+        }
+    }
+
+    #[test]
+    fn the_drivers_own_names_are_for_its_machine_alone() {
+        let lab = lab();
+        for name in ["10.0.0.5", "Driver.example", "localhost"] {
+            let request = lab.request(name);
+            let failure = lab.server.admit(&request, false).unwrap_err();
+            assert!(failure.message.ends_with("is the driver's own"), "{failure}");
+            lab.server.admit(&request, true).unwrap();
+        }
+        let joined = lab.server.admit(&lab.request("10.0.0.7"), false).unwrap();
+        assert_eq!(joined.cluster_token, "s3cret");
+    }
+
+    #[test]
+    fn nothing_is_looked_at_before_the_join_token() {
+        let lab = lab();
+        let mut request = lab.request("10.0.0.7");
+        request.secret = "0".repeat(64);
+        request.certificate_request = b"no request".to_vec();
+        let failure = lab.server.admit(&request, false).unwrap_err();
+        assert!(failure.message.contains("join token"), "{failure}");
+        request.protocol_version += 1;
+        let failure = lab.server.admit(&request, false).unwrap_err();
+        assert!(failure.message.contains("protocol version"), "{failure}");
+    }
+}

@@ -40,6 +40,15 @@ struct Server {
 }
 
 impl Server {
+    async fn on_tls() -> Self {
+        let cluster = TestCluster::new(BINARY).workers(0).tls().start().await;
+        Self {
+            url: cluster.url().to_string(),
+            token: cluster.rookery().token(),
+            cluster: Some(cluster),
+        }
+    }
+
     async fn start() -> Self {
         if let Ok(url) = std::env::var("ROOKERY_TEST_URL") {
             let token = std::env::var("ROOKERY_TEST_TOKEN").unwrap_or_default();
@@ -93,6 +102,21 @@ async fn pytest(test: &str, parts: &[&str]) {
 #[tokio::test]
 async fn the_stock_client_and_command_line_work() {
     pytest("the stock client", &["client"]).await;
+}
+
+#[tokio::test]
+async fn the_stock_client_works_over_tls() {
+    let Some(python) = python("the stock client over TLS").await else {
+        return;
+    };
+    let server = Server::on_tls().await;
+    let home = server.cluster.as_ref().map(|cluster| cluster.rookery().home());
+    let mut command = server.command(&python, &["-m", "pytest", "client/test_fluent.py"]);
+    command.env(
+        "ROOKERY_TEST_CA",
+        home.expect("a cluster of our own").join("tls/ca.pem"),
+    );
+    succeeds(command).await;
 }
 
 #[tokio::test]

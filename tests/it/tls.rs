@@ -1,7 +1,7 @@
 //! A cluster on TLS: the same results, and everybody else is sent away with one line that says why.
 
 use rookery_proto::{ErrorClass, PROTOCOL_VERSION, Token};
-use rookery_tests::{Member, Output, Rookery, TestCluster, join, register};
+use rookery_tests::{Member, Output, Rookery, TestCluster, join, register, say};
 use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
 
@@ -84,7 +84,8 @@ async fn a_cluster_on_tls_trains_to_the_same_bits() {
     client.run(&status).await.succeeded();
 
     // A worker that has joined needs no join token any more.
-    cluster.remove_worker(0).await;
+    cluster.signal_worker(0, "TERM").await;
+    assert_eq!(cluster.worker_exit(0).await, 0);
     cluster.join_with(None);
     cluster.add_worker(2).await;
 }
@@ -422,4 +423,39 @@ async fn what_other_machines_reach_is_always_on_tls() {
     );
     machine.run(&["submit", &lab(), "--wait"]).await.succeeded();
     machine.run(&["down"]).await.succeeded();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_machine_goes_from_one_cluster_to_another_with_a_join_token() {
+    let mut first = TestCluster::new(BINARY).workers(0).tls().start().await;
+    let mut second = TestCluster::new(BINARY).workers(0).tls().start().await;
+    let machine = Rookery::new(BINARY);
+    let (_, token) = new_token(&first, &[]).await;
+    first.add_worker_of(&machine, &token, 1).await;
+    first.remove_worker(0).await;
+    let (_, token) = new_token(&second, &[]).await;
+    second.add_worker_of(&machine, &token, 1).await;
+    let output = worker(&machine, first.url(), None).await;
+    let foreign = "from another authority than the one this program trusts";
+    refused(&output, foreign, &[&token, &second.rookery().token()]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_listens_on_the_address_that_reaches_its_driver() {
+    // Nothing is sent: the system only says which of its addresses leads out.
+    let socket = std::net::UdpSocket::bind("0.0.0.0:0").unwrap();
+    let address = socket
+        .connect("198.51.100.1:9")
+        .and_then(|()| socket.local_addr())
+        .map(|address| address.ip());
+    let Some(ip) = address.ok().filter(|ip| !ip.is_loopback()) else {
+        return say("this machine has no address but loopback: nothing to listen on");
+    };
+    let driver = TestCluster::new(BINARY).workers(0).tls();
+    let mut cluster = driver.listen(&format!("{ip}:0")).start().await;
+    let (_, token) = new_token(&cluster, &[]).await;
+    cluster.add_worker_of(&Rookery::new(BINARY), &token, 1).await;
+    let url = cluster.worker_url(0).await;
+    assert!(url.starts_with(&format!("https://{ip}:")), "{url}");
+    cluster.submit(lab(), &[]).await.succeeded();
 }

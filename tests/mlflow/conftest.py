@@ -38,6 +38,8 @@ def tracking(ours):
     os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] = "2"
     if ours.token:
         os.environ["MLFLOW_TRACKING_TOKEN"] = ours.token
+    if ca := os.environ.get("ROOKERY_TEST_CA"):
+        os.environ["MLFLOW_TRACKING_SERVER_CERT_PATH"] = ca
     import mlflow
 
     mlflow.set_tracking_uri(ours.url)

@@ -35,6 +35,7 @@ pub struct Builder {
     tls: bool,
     environment: Vec<(String, String)>,
     shares_disk: bool,
+    address: String,
 }
 
 /// A running cluster; it ends when this value goes.
@@ -64,6 +65,7 @@ impl TestCluster {
             tls: false,
             environment: Vec::new(),
             shares_disk: true,
+            address: "127.0.0.1:0".to_string(),
         }
     }
 
@@ -142,6 +144,17 @@ impl TestCluster {
         let mut client = TrainerServiceClient::with_interceptor(channel, SendToken::new(token));
         let answer = client.list_partitions(ListPartitionsRequest::default()).await;
         answer.map(|_| ()).map_err(tls::failure)
+    }
+
+    /// Starts a worker of another machine, which listens where it likes, and waits until `active` are there.
+    pub async fn add_worker_of(&mut self, machine: &Rookery, join_token: &str, active: usize) {
+        let mut command = machine.command();
+        command
+            .args(["worker", "--driver", &self.url, "--threads", "1"])
+            .env("ROOKERY_JOIN_TOKEN", join_token);
+        self.workers
+            .push(command.stdout(Stdio::null()).spawn().expect("the worker starts"));
+        self.wait_for_workers(active).await;
     }
 
     /// What the next workers join with: `None` for what they were given when they joined before.
@@ -271,6 +284,12 @@ impl Builder {
         self
     }
 
+    /// Lets the driver listen on another address than loopback.
+    pub fn listen(mut self, address: &str) -> Self {
+        self.address = address.to_string();
+        self
+    }
+
     /// Starts the processes and waits until every worker has joined.
     pub async fn start(mut self) -> TestCluster {
         let rookery = self
@@ -282,7 +301,7 @@ impl Builder {
         if self.tls {
             self.driver_arguments.push("--tls".to_string());
         }
-        let (driver, url) = start_driver(&rookery, "127.0.0.1:0", &self.driver_arguments).await;
+        let (driver, url) = start_driver(&rookery, &self.address, &self.driver_arguments).await;
         let join_token = match self.tls {
             true => Some(tls::new_join_token(&rookery, &url).await),
             false => None,

@@ -145,3 +145,118 @@ impl ServerCertVerifier for Verifier {
             .supported_schemes()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::serve::Listener as _;
+    use rookery_proto::Failure;
+    use tokio::net::TcpListener;
+
+    use super::*;
+    use crate::{Authority, Callers, Port, PrivateKey, Request, of_request, trouble};
+
+    struct Cluster {
+        authority: Authority,
+        _folder: tempfile::TempDir,
+    }
+
+    impl Cluster {
+        fn new() -> Self {
+            let folder = tempfile::tempdir().unwrap();
+            Self {
+                authority: Authority::open_or_make(folder.path()).unwrap(),
+                _folder: folder,
+            }
+        }
+
+        fn ca(&self) -> CaCertificate {
+            self.authority.certificate().clone()
+        }
+
+        fn driver(&self, name: &str) -> Identity {
+            self.authority.issue_driver(&[name.to_string()]).unwrap()
+        }
+
+        fn worker(&self, name: &str) -> Identity {
+            let (key, request): (PrivateKey, _) = Request::make(vec![name.to_string()]).unwrap();
+            let request = Request::read(&request).unwrap();
+            let names = of_request(&request).unwrap();
+            let pem = self.authority.sign_worker(request, &names).unwrap();
+            Identity::new(self.ca(), &pem, key).unwrap()
+        }
+    }
+
+    /// A port that lets whoever is let in stay, and tells how often it was.
+    async fn serve(identity: &Identity, callers: Callers) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("https://{}", listener.local_addr().unwrap());
+        let mut port = Port::new(listener, Some(identity.server(callers).unwrap()));
+        tokio::spawn(async move {
+            let mut connections = Vec::new();
+            loop {
+                connections.push(port.accept().await);
+            }
+        });
+        url
+    }
+
+    async fn connect(trust: &Trust, url: &str, server: Role) -> Result<(), Failure> {
+        let endpoint = Endpoint::from_shared(url.to_string()).unwrap();
+        let connected = trust.secure(endpoint, server).unwrap().connect().await;
+        connected
+            .map(|_| ())
+            .map_err(|error| trouble::explain(&error, "driver", url).unwrap_or_else(|| panic!("{error:?}")))
+    }
+
+    fn says(refused: Result<(), Failure>, expected: &str) {
+        let failure = refused.unwrap_err();
+        assert!(failure.message.contains(expected), "{failure}");
+    }
+
+    #[tokio::test]
+    async fn the_driver_of_the_cluster_is_believed_and_nobody_else() {
+        let (ours, theirs) = (Cluster::new(), Cluster::new());
+        let driver = serve(&ours.driver("127.0.0.1"), Callers::Anybody).await;
+        let renamed = serve(&ours.driver("driver.example"), Callers::Anybody).await;
+        let worker = serve(&ours.worker("127.0.0.1"), Callers::Members).await;
+        for trust in [
+            Trust::in_authority(ours.ca()),
+            Trust::pinned(ours.ca().fingerprint()),
+            Trust::of_member(ours.worker("127.0.0.1")),
+        ] {
+            connect(&trust, &driver, Role::Driver).await.unwrap();
+            says(
+                connect(&trust, &renamed, Role::Driver).await,
+                "not made for the name",
+            );
+            says(connect(&trust, &worker, Role::Driver).await, "but not the driver");
+        }
+        let member = Trust::of_member(ours.driver("127.0.0.1"));
+        connect(&member, &worker, Role::Worker).await.unwrap();
+        for trust in [
+            Trust::in_authority(theirs.ca()),
+            Trust::pinned(theirs.ca().fingerprint()),
+        ] {
+            says(connect(&trust, &driver, Role::Driver).await, "another authority");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_certificate_of_another_authority_with_the_same_names_is_no_use() {
+        let (ours, theirs) = (Cluster::new(), Cluster::new());
+        let impostor = serve(&theirs.driver("127.0.0.1"), Callers::Anybody).await;
+        let pinned = Trust::pinned(ours.ca().fingerprint());
+        says(
+            connect(&pinned, &impostor, Role::Driver).await,
+            "another authority",
+        );
+        // One that shows the right authority's certificate beside its own wrong one.
+        let theirs = theirs.driver("127.0.0.1");
+        let mixed = Identity::new(ours.ca(), theirs.certificate_pem(), theirs.key().clone()).unwrap();
+        let impostor = serve(&mixed, Callers::Anybody).await;
+        says(
+            connect(&pinned, &impostor, Role::Driver).await,
+            "another authority",
+        );
+    }
+}

@@ -151,6 +151,12 @@ async fn beat(
                 }
             }
             Err(status) if status.code() == Code::NotFound => return Ok(true),
+            // What answers there now is not our driver, or not in the way it was.
+            Err(status)
+                if let Some(failure) = trouble::explain(&status, "driver", config.driver.as_str()) =>
+            {
+                return Err(failure);
+            }
             // Another driver took the place of ours, and asks for another token.
             Err(status) if status.code() == Code::InvalidArgument => {
                 return Err(Failure::from(status).at(config.driver.as_str()));
