@@ -97,7 +97,7 @@ impl DriverAccess {
         let retries = RetryConfig {
             max_retries: 4,
             retry_timeout: RETRIES_END,
-            ..super::store::retries()
+            ..super::bounds::retries()
         };
         let store = HttpBuilder::new()
             .with_url(url.clone())
