@@ -10,8 +10,9 @@ use object_store::{ObjectStore, StaticCredentialProvider};
 
 use super::address::{Address, StorePlace};
 use super::announcement::Grant;
+use super::bounds::{client_options, retries};
+use super::providers::{AMAZON_SETTINGS, AZURE_SETTINGS, GOOGLE_SETTINGS, web};
 use super::secrets::Secrets;
-use super::store::{AMAZON_SETTINGS, AZURE_SETTINGS, GOOGLE_SETTINGS, client_options, retries, web};
 use crate::error::{DataError, Result};
 
 /// The granted store.

@@ -8,6 +8,8 @@
 mod address;
 mod announced_store;
 mod announcement;
+mod bounds;
+mod disk;
 mod driver_access;
 mod environment;
 mod failure;
@@ -16,6 +18,7 @@ mod granted;
 mod identity;
 mod names;
 mod options;
+mod providers;
 mod reading;
 mod secrets;
 mod source_file;

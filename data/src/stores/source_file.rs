@@ -2,7 +2,6 @@
 //! are those of the file that was planned with.
 
 use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -14,6 +13,7 @@ use futures::{StreamExt, TryStreamExt};
 use object_store::path::Path as Location;
 use object_store::{GetOptions, GetRange, ObjectStore};
 
+use super::disk::{open_same, read_at, unreadable};
 use super::failure;
 use super::identity::Identity;
 use super::store::Store;
@@ -223,52 +223,6 @@ impl SourceFile {
             )
             .at(url.as_str()),
         }
-    }
-}
-
-/// What is at a file's path instead of it.
-enum Found {
-    Another,
-    Unreadable(std::io::Error),
-}
-
-impl Found {
-    fn describe(self, name: &str) -> DataError {
-        match self {
-            Self::Another => failure::changed(name),
-            Self::Unreadable(e) => unreadable(name, &e),
-        }
-    }
-}
-
-fn unreadable(name: &str, e: &std::io::Error) -> DataError {
-    DataError::data(format!("can't be read: {e}")).at(name)
-}
-
-/// Opens the file at `path` if it is the very same; what is open stays the same, whatever comes to the path later.
-async fn open_same(path: PathBuf, identity: Identity) -> std::result::Result<File, Found> {
-    let open = move || {
-        let file = File::open(path).map_err(Found::Unreadable)?;
-        let metadata = file.metadata().map_err(Found::Unreadable)?;
-        match Identity::of_disk(&metadata) == identity {
-            true => Ok(file),
-            false => Err(Found::Another),
-        }
-    };
-    match tokio::task::spawn_blocking(open).await {
-        Ok(opened) => opened,
-        Err(e) => Err(Found::Unreadable(std::io::Error::other(e))),
-    }
-}
-
-fn read_at(mut file: File, range: Range<u64>) -> std::io::Result<Bytes> {
-    let length = range.end - range.start;
-    let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or(0));
-    file.seek(SeekFrom::Start(range.start))?;
-    file.take(length).read_to_end(&mut bytes)?;
-    match bytes.len() as u64 == length {
-        true => Ok(bytes.into()),
-        false => Err(std::io::ErrorKind::UnexpectedEof.into()),
     }
 }
 

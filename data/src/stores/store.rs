@@ -1,29 +1,22 @@
 //! [`Store`]: an object store as the driver reaches it, and what a worker needs to reach it too.
 
 use std::collections::BTreeMap;
-use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey, AwsCredentialProvider};
-use object_store::azure::{AzureConfigKey, AzureCredential, AzureCredentialProvider, MicrosoftAzureBuilder};
-use object_store::gcp::{GcpCredentialProvider, GoogleCloudStorageBuilder, GoogleConfigKey};
-use object_store::http::HttpBuilder;
-use object_store::{BackoffConfig, ClientConfigKey, ClientOptions, ObjectStore, RetryConfig};
+use object_store::ObjectStore;
+use object_store::aws::AwsCredentialProvider;
+use object_store::azure::{AzureCredential, AzureCredentialProvider};
+use object_store::gcp::GcpCredentialProvider;
 
 use super::address::StorePlace;
 use super::announcement::Grant;
 use super::environment::{ENDPOINTS_VARIABLE, Environment};
 use super::options::StoreOptions;
+use super::providers::{amazon, azure, google, web};
 use super::secrets::Secrets;
 use crate::error::{DataError, Result};
 
-/// How long a connection to a store may take to open.
-const CONNECT: Duration = Duration::from_secs(10);
-/// How long a store may take for one answer, which is never larger than a piece of a file.
-const ANSWER: Duration = Duration::from_secs(30);
-/// Until when a request that failed is tried again.
-const RETRIES_END: Duration = Duration::from_secs(120);
 /// How long credentials may take to come: they are in the environment, or a service of the cloud hands them out.
 const CREDENTIALS: Duration = Duration::from_secs(15);
 
@@ -42,7 +35,7 @@ pub(crate) struct Store {
 
 /// Where the credentials come from.
 #[derive(Debug)]
-enum Lender {
+pub(super) enum Lender {
     Amazon(AwsCredentialProvider),
     Google(GcpCredentialProvider),
     /// An account's key is not handed out by its provider.
@@ -192,179 +185,4 @@ fn check_options(place: &StorePlace, options: &StoreOptions, environment: &Envir
         )));
     }
     Ok(())
-}
-
-type Built = (Arc<dyn ObjectStore>, BTreeMap<String, String>, Lender);
-
-/// The settings of a builder that a worker is told, by the names of `object_store`.
-pub(super) const AMAZON_SETTINGS: [AmazonS3ConfigKey; 8] = [
-    AmazonS3ConfigKey::Region,
-    AmazonS3ConfigKey::Endpoint,
-    AmazonS3ConfigKey::S3Endpoint,
-    AmazonS3ConfigKey::VirtualHostedStyleRequest,
-    AmazonS3ConfigKey::SkipSignature,
-    AmazonS3ConfigKey::RequestPayer,
-    AmazonS3ConfigKey::S3Express,
-    AmazonS3ConfigKey::Client(ClientConfigKey::AllowHttp),
-];
-pub(super) const GOOGLE_SETTINGS: [GoogleConfigKey; 2] =
-    [GoogleConfigKey::SkipSignature, GoogleConfigKey::BaseUrl];
-pub(super) const AZURE_SETTINGS: [AzureConfigKey; 5] = [
-    AzureConfigKey::AccountName,
-    AzureConfigKey::Endpoint,
-    AzureConfigKey::SkipSignature,
-    AzureConfigKey::UseEmulator,
-    AzureConfigKey::Client(ClientConfigKey::AllowHttp),
-];
-
-fn amazon(bucket: &str, options: &StoreOptions, environment: &Environment) -> object_store::Result<Built> {
-    let mut builder = AmazonS3Builder::new()
-        .with_retry(retries())
-        .with_client_options(client_options());
-    for (name, value) in environment.with_prefix("AWS_") {
-        if let Ok(key) = AmazonS3ConfigKey::from_str(&name) {
-            builder = builder.with_config(key, value);
-        }
-    }
-    builder = builder.with_bucket_name(bucket);
-    if let Some(endpoint) = &options.endpoint {
-        // The job's word comes before the environment's, which may say it in another variable.
-        builder = builder
-            .with_config(AmazonS3ConfigKey::S3Endpoint, endpoint)
-            .with_config(AmazonS3ConfigKey::Endpoint, endpoint);
-    }
-    if let Some(region) = &options.region {
-        builder = builder.with_region(region);
-    }
-    if let Some(is_virtual) = options.virtual_hosted_style {
-        builder = builder.with_virtual_hosted_style_request(is_virtual);
-    }
-    if let Some(is_public) = options.skip_signature {
-        builder = builder.with_skip_signature(is_public);
-    }
-    let value = |key| builder.get_config_value(&key);
-    let endpoint = value(AmazonS3ConfigKey::S3Endpoint).or_else(|| value(AmazonS3ConfigKey::Endpoint));
-    if endpoint.is_some_and(|endpoint| endpoint.starts_with("http://")) {
-        builder = builder.with_allow_http(true);
-    }
-    let is_public = builder
-        .get_config_value(&AmazonS3ConfigKey::SkipSignature)
-        .as_deref()
-        == Some("true");
-    let settings = AMAZON_SETTINGS
-        .iter()
-        .filter_map(|key| Some((key.as_ref().to_string(), builder.get_config_value(key)?)));
-    let settings = settings.collect();
-    let store = builder.build()?;
-    let lender = match is_public {
-        true => Lender::Nobody,
-        false => Lender::Amazon(Arc::clone(store.credentials())),
-    };
-    Ok((Arc::new(store), settings, lender))
-}
-
-fn google(bucket: &str, options: &StoreOptions, environment: &Environment) -> object_store::Result<Built> {
-    let mut builder = GoogleCloudStorageBuilder::new()
-        .with_retry(retries())
-        .with_client_options(client_options());
-    for (name, value) in environment.with_prefix("GOOGLE_") {
-        if let Ok(key) = GoogleConfigKey::from_str(&name) {
-            builder = builder.with_config(key, value);
-        }
-    }
-    builder = builder.with_bucket_name(bucket);
-    if let Some(is_public) = options.skip_signature {
-        builder = builder.with_skip_signature(is_public);
-    }
-    let is_public = builder
-        .get_config_value(&GoogleConfigKey::SkipSignature)
-        .as_deref()
-        == Some("true");
-    let settings = GOOGLE_SETTINGS
-        .iter()
-        .filter_map(|key| Some((key.as_ref().to_string(), builder.get_config_value(key)?)));
-    let settings = settings.collect();
-    let store = builder.build()?;
-    let lender = match is_public {
-        true => Lender::Nobody,
-        false => Lender::Google(Arc::clone(store.credentials())),
-    };
-    Ok((Arc::new(store), settings, lender))
-}
-
-fn azure(
-    container: &str,
-    account: Option<&String>,
-    options: &StoreOptions,
-    environment: &Environment,
-) -> object_store::Result<Built> {
-    let mut builder = MicrosoftAzureBuilder::new()
-        .with_retry(retries())
-        .with_client_options(client_options());
-    for (name, value) in environment.with_prefix("AZURE_") {
-        if let Ok(key) = AzureConfigKey::from_str(&name) {
-            builder = builder.with_config(key, value);
-        }
-    }
-    builder = builder.with_container_name(container);
-    if let Some(account) = account.or(options.account.as_ref()) {
-        builder = builder.with_account(account);
-    }
-    if let Some(endpoint) = &options.endpoint {
-        builder = builder
-            .with_endpoint(endpoint.clone())
-            .with_allow_http(endpoint.starts_with("http://"));
-    }
-    if let Some(is_public) = options.skip_signature {
-        builder = builder.with_skip_signature(is_public);
-    }
-    let is_public = builder
-        .get_config_value(&AzureConfigKey::SkipSignature)
-        .as_deref()
-        == Some("true");
-    let settings = AZURE_SETTINGS
-        .iter()
-        .filter_map(|key| Some((key.as_ref().to_string(), builder.get_config_value(key)?)));
-    let settings = settings.collect();
-    let key = builder.get_config_value(&AzureConfigKey::AccessKey);
-    let key = key.map(|key| ("access_key".to_string(), key));
-    let store = builder.build()?;
-    let lender = match is_public {
-        true => Lender::Nobody,
-        false => Lender::Azure(
-            Arc::clone(store.credentials()),
-            Secrets::new(key.into_iter().collect()),
-        ),
-    };
-    Ok((Arc::new(store), settings, lender))
-}
-
-/// A web server: no settings, no credentials.
-pub(super) fn web(origin: &str) -> object_store::Result<Arc<dyn ObjectStore>> {
-    let store = HttpBuilder::new()
-        .with_url(origin)
-        .with_retry(retries())
-        .with_client_options(client_options().with_allow_http(origin.starts_with("http://")))
-        .build()?;
-    Ok(Arc::new(store))
-}
-
-/// How often a request is tried again: a few times, and not for long.
-pub(super) fn retries() -> RetryConfig {
-    RetryConfig {
-        backoff: BackoffConfig {
-            init_backoff: Duration::from_millis(100),
-            max_backoff: Duration::from_secs(5),
-            base: 2.0,
-        },
-        max_retries: 6,
-        retry_timeout: RETRIES_END,
-    }
-}
-
-/// Bounds of every request to a store.
-pub(super) fn client_options() -> ClientOptions {
-    ClientOptions::new()
-        .with_connect_timeout(CONNECT)
-        .with_timeout(ANSWER)
 }
