@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use rookery_tests::{DEADLINE, Python, Rookery, say};
 use tempfile::TempDir;
@@ -96,21 +96,7 @@ fn arguments(unit: &str, environment: &[(&str, &str)]) -> Vec<String> {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_commands_of_the_units_make_a_cluster() {
     let rookery = Rookery::new(BINARY);
-    let start = |arguments: Vec<String>| {
-        let mut command = tokio::process::Command::new(BINARY);
-        command.args(arguments).env("ROOKERY_HOME", rookery.home());
-        command
-            .env_remove("ROOKERY_URL")
-            .env_remove("ROOKERY_TOKEN")
-            .env_remove("RUST_LOG");
-        command
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .kill_on_drop(true)
-            .spawn()
-            .unwrap()
-    };
-    let _driver = start(arguments(UNITS[0], &[("ROOKERY_LISTEN", "127.0.0.1:0")]));
+    let _driver = rookery.start(&arguments(UNITS[0], &[("ROOKERY_LISTEN", "127.0.0.1:0")]));
     let file = rookery.home().join("driver.url");
     let url = async {
         loop {
@@ -123,7 +109,7 @@ async fn the_commands_of_the_units_make_a_cluster() {
     let url = tokio::time::timeout(DEADLINE, url)
         .await
         .expect("the driver serves");
-    let _worker = start(arguments(UNITS[1], &[("ROOKERY_DRIVER", &url)]));
+    let _worker = rookery.start(&arguments(UNITS[1], &[("ROOKERY_DRIVER", &url)]));
     let joined = async {
         loop {
             let status = rookery.run_json(&["status"]).await.succeeded().last_json();

@@ -134,6 +134,9 @@ async fn a_cluster_is_created_started_terminated_and_started_again_with_its_jobs
         .run_json(&["submit", &lab(), "--wait", "--cluster", name])
         .await
         .succeeded();
+    let worker = rookery.start(&["worker", "--cluster", name, "--threads", "1"]);
+    wait_for_event(&rookery, name, |event| event["worker_id"] == "w2").await;
+    drop(worker);
     terminate(&rookery, name).await;
     assert_eq!(show(&rookery, name).await["end_reason"], "ana stopped it");
     terminate(&rookery, name).await;
@@ -159,6 +162,11 @@ async fn a_cluster_is_created_started_terminated_and_started_again_with_its_jobs
         "terminating",
         "terminated",
     ];
+    // But for the worker that came and went in between.
+    let all: Vec<_> = all
+        .into_iter()
+        .filter(|event| event["worker_id"] != "w2")
+        .collect();
     let told = kinds(&all);
     assert_eq!(told, [&["created"][..], &once[..], &once[..]].concat(), "{all:?}");
     assert!(all.iter().all(|event| event["cluster"] == name));

@@ -6,7 +6,7 @@ use std::process::Stdio;
 
 use serde_json::Value;
 use tempfile::TempDir;
-use tokio::process::Command;
+use tokio::process::{Child, Command};
 
 use crate::DEADLINE;
 
@@ -89,6 +89,13 @@ impl Rookery {
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command.stdin(Stdio::null()).kill_on_drop(true);
         command
+    }
+
+    /// Starts the binary and returns while it runs; it ends with the value.
+    pub fn start<S: AsRef<std::ffi::OsStr>>(&self, arguments: &[S]) -> Child {
+        let mut command = self.command();
+        command.args(arguments).stdout(Stdio::null());
+        command.spawn().expect("the command starts")
     }
 
     /// Runs the binary to its end.
