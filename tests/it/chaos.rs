@@ -1,9 +1,9 @@
-//! Faults at random, by a seed: whatever befalls the workers, every job ends with the same model, and nothing is left
-//! behind. `ROOKERY_CHAOS_FAULTS` and `ROOKERY_CHAOS_SEED` make it longer, or another.
+//! Faults at random, by a seed: whatever befalls driver and workers, every job ends with the same model, and nothing is left
+//! behind. Links are cut too where machines can be made ([`Network`]). `ROOKERY_CHAOS_FAULTS` and `ROOKERY_CHAOS_SEED` make it longer, or another.
 
 use std::time::Duration;
 
-use rookery_tests::{Dataset, TestCluster, say, write_jobs};
+use rookery_tests::{Dataset, Network, TestCluster, say, write_jobs};
 use tempfile::TempDir;
 
 use crate::BINARY;
@@ -39,6 +39,7 @@ impl Chance {
 /// A cluster, and what was done to its workers.
 struct Struck {
     cluster: TestCluster,
+    has_links: bool,
     workers: Vec<Condition>,
 }
 
@@ -46,19 +47,32 @@ struct Struck {
 enum Condition {
     Well,
     Stopped,
+    Cut,
     Late,
 }
 
 impl Struck {
     async fn strike(&mut self, chance: &mut Chance) {
         let worker = chance.below(WORKERS as u64) as usize;
-        match chance.below(5) {
+        match chance.below(8) {
             0 | 1 => self.replace(worker, UNHURRIED, Condition::Well).await,
             2 => {
                 self.cluster.signal_worker(worker, "STOP").await;
-                self.workers[worker] = Condition::Stopped;
+                // A cut link is what must be mended.
+                if self.workers[worker] != Condition::Cut {
+                    self.workers[worker] = Condition::Stopped;
+                }
             }
             3 => self.go_on().await,
+            4 | 5 if self.has_links => {
+                self.cluster.signal_worker(worker, "CONT").await;
+                self.cluster.set_link(worker, false);
+                self.workers[worker] = Condition::Cut;
+            }
+            6 => {
+                self.cluster.kill_driver().await;
+                self.cluster.start_driver_again().await;
+            }
             // One laggard at a time: among laggards alone a job would take its time, rightly.
             _ if !self.workers.contains(&Condition::Late) => {
                 self.replace(worker, LATE, Condition::Late).await;
@@ -69,19 +83,25 @@ impl Struck {
 
     /// Kills a worker and starts another one.
     async fn replace(&mut self, worker: usize, delay: Duration, condition: Condition) {
+        if self.workers[worker] == Condition::Cut {
+            self.cluster.set_link(worker, true);
+        }
         self.cluster.remove_worker(worker).await;
         self.cluster.spawn_worker(delay);
         self.workers.remove(worker);
         self.workers.push(condition);
     }
 
-    /// Lets all workers that were stopped go on.
+    /// Lets all workers that were stopped go on, and mends all links.
     async fn go_on(&mut self) {
         for (worker, condition) in self.workers.iter_mut().enumerate() {
-            if *condition == Condition::Stopped {
-                self.cluster.signal_worker(worker, "CONT").await;
-                *condition = Condition::Well;
+            match condition {
+                Condition::Stopped => {}
+                Condition::Cut => self.cluster.set_link(worker, true),
+                Condition::Well | Condition::Late => continue,
             }
+            self.cluster.signal_worker(worker, "CONT").await;
+            *condition = Condition::Well;
         }
     }
 }
@@ -105,8 +125,15 @@ async fn random_faults_change_no_model_and_leave_nothing_behind() {
     };
     let [csv, _, join] = write_jobs(folder.path(), points);
     let partitions: &[&str] = &["data.partition_bytes=60000"];
-    let builder = TestCluster::new(BINARY).workers(WORKERS).unhurried(UNHURRIED);
+    let mut builder = TestCluster::new(BINARY).workers(WORKERS).unhurried(UNHURRIED);
+    let network = Network::new(WORKERS + 1);
+    let has_links = network.is_ok();
+    match network {
+        Ok(network) => builder = builder.between(network),
+        Err(why) => say(&format!("SKIPPED, links that are cut: {why}")),
+    }
     let mut struck = Struck {
+        has_links,
         cluster: builder.driver_arguments(DRIVER).start().await,
         workers: vec![Condition::Well; WORKERS],
     };

@@ -11,6 +11,7 @@ mod elsewhere; // jobs that are recorded on another server
 mod jobs; // the queue, and letting jobs and workers go
 mod lifecycle; // a cluster in the background
 mod lone_workers; // workers that do not share the driver's disk
+mod machines; // a cluster of machines that share nothing, and a link that is cut
 mod main_job; // the README's first command, and what it leaves behind
 mod mlflow; // the stock MLflow client, and a real MLflow server to be compared with
 mod named; // clusters with a name

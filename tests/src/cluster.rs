@@ -13,6 +13,7 @@ use tonic::service::interceptor::InterceptedService;
 use tonic::transport::Channel;
 
 use crate::DEADLINE;
+use crate::network::Network;
 use crate::process::{Output, Rookery};
 use crate::running_job::RunningJob;
 use crate::tls::{self, Member};
@@ -36,6 +37,7 @@ pub struct Builder {
     environment: Vec<(String, String)>,
     shares_disk: bool,
     address: String,
+    network: Option<Network>,
 }
 
 /// A running cluster; it ends when this value goes.
@@ -49,6 +51,9 @@ pub struct TestCluster {
     join_token: Option<String>,
     shares_disk: bool,
     workers: Vec<Child>,
+    /// The machine of each worker, if there are several; the driver's is 0.
+    machines: Vec<usize>,
+    network: Option<Network>,
 }
 
 impl TestCluster {
@@ -66,6 +71,7 @@ impl TestCluster {
             environment: Vec::new(),
             shares_disk: true,
             address: "127.0.0.1:0".to_string(),
+            network: None,
         }
     }
 
@@ -175,12 +181,36 @@ impl TestCluster {
     pub async fn remove_worker(&mut self, i: usize) {
         self.kill_worker(i).await;
         self.workers.remove(i);
+        if self.network.is_some() {
+            self.machines.remove(i);
+        }
+    }
+
+    /// Cuts the link of a worker's machine, or mends it.
+    pub fn set_link(&self, i: usize, is_up: bool) {
+        let network = self.network.as_ref().expect("there are several machines");
+        match is_up {
+            true => network.mend(self.machines[i]),
+            false => network.cut(self.machines[i]),
+        }
     }
 
     /// Starts one more worker with one thread, that answers each round `delay` later than it could.
     pub fn spawn_worker(&mut self, delay: Duration) {
-        let mut command = self.rookery.command();
+        let mut command = match &self.network {
+            None => self.rookery.command(),
+            Some(network) => {
+                // The first machine that no other worker is on.
+                let free = (1..).find(|machine| !self.machines.contains(machine));
+                let machine = free.expect("numbers do not end");
+                self.machines.push(machine);
+                self.rookery.command_behind(&network.on(machine, &[]))
+            }
+        };
         command.args(["worker", "--driver", &self.url, "--threads", "1"]);
+        if self.network.is_some() {
+            command.arg("--identity-in-memory");
+        }
         command.args(["--answer-delay-ms", &delay.as_millis().to_string()]);
         command.envs(self.join_token.iter().map(|token| ("ROOKERY_JOIN_TOKEN", token)));
         if !self.shares_disk {
@@ -203,7 +233,8 @@ impl TestCluster {
     /// Starts another driver in place of the one that was killed, on the same port. It knows no workers.
     pub async fn start_driver_again(&mut self) {
         std::fs::remove_file(self.rookery.home().join("driver.url")).expect("the killed driver's URL");
-        let address = self.url.trim_start_matches("http://").to_string();
+        let (_, address) = self.url.split_once("://").expect("a URL");
+        let address = address.to_string();
         (self.driver, self.url) = start_driver(&self.rookery, &address, &self.driver_arguments).await;
     }
 
@@ -284,6 +315,14 @@ impl Builder {
         self
     }
 
+    /// Puts driver and workers on machines of their own, on TLS.
+    pub fn between(mut self, network: Network) -> Self {
+        self.address = format!("{}:0", network.address(0));
+        self.tls = true;
+        self.network = Some(network);
+        self
+    }
+
     /// Lets the driver listen on another address than loopback.
     pub fn listen(mut self, address: &str) -> Self {
         self.address = address.to_string();
@@ -301,15 +340,20 @@ impl Builder {
         if self.tls {
             self.driver_arguments.push("--tls".to_string());
         }
+        let rookery = match &self.network {
+            Some(network) => rookery.on(network.on(0, &[])),
+            None => rookery,
+        };
         let (driver, url) = start_driver(&rookery, &self.address, &self.driver_arguments).await;
         let join_token = match self.tls {
             true => Some(tls::new_join_token(&rookery, &url).await),
             false => None,
         };
-        let workers = (0..self.workers)
+        let on_one_machine = if self.network.is_some() { 0 } else { self.workers };
+        let workers = (0..on_one_machine)
             .map(|i| self.start_worker(&rookery, &url, join_token.as_deref(), i))
             .collect();
-        let cluster = TestCluster {
+        let mut cluster = TestCluster {
             rookery,
             url,
             driver,
@@ -317,7 +361,12 @@ impl Builder {
             join_token,
             shares_disk: self.shares_disk,
             workers,
+            machines: Vec::new(),
+            network: self.network,
         };
+        for _ in on_one_machine..self.workers {
+            cluster.spawn_worker(self.delay);
+        }
         cluster.wait_for_workers(self.workers).await;
         cluster
     }

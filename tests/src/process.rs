@@ -9,6 +9,7 @@ use tempfile::TempDir;
 use tokio::process::{Child, Command};
 
 use crate::DEADLINE;
+use crate::running_job::RunningJob;
 
 /// The binary with a state directory of its own.
 #[derive(Debug)]
@@ -17,6 +18,8 @@ pub struct Rookery {
     home: TempDir,
     /// Variables beside the caller's.
     environment: Vec<(String, String)>,
+    /// What every command is put behind.
+    behind: Vec<String>,
 }
 
 /// What a command printed, and its exit code.
@@ -38,7 +41,21 @@ impl Rookery {
             binary: binary.into(),
             home,
             environment: Vec::new(),
+            behind: Vec::new(),
         }
+    }
+
+    /// Puts every command from here on behind these words, such as those that lead to another machine.
+    pub fn on(mut self, behind: Vec<String>) -> Self {
+        self.behind = behind;
+        self
+    }
+
+    /// Starts a command that follows a job, with machine-readable output.
+    pub fn follow(&self, arguments: &[&str]) -> RunningJob {
+        let mut command = self.command();
+        command.args(arguments).arg("--json");
+        RunningJob::start(command)
     }
 
     /// Sets a variable for every command from here on.
@@ -65,7 +82,19 @@ impl Rookery {
 
     /// A command with the state directory set, and nothing of the caller's environment that would matter.
     pub(crate) fn command(&self) -> Command {
-        let mut command = Command::new(&self.binary);
+        self.command_behind(&self.behind)
+    }
+
+    /// The same behind other words.
+    pub(crate) fn command_behind(&self, behind: &[String]) -> Command {
+        let mut command = match behind.split_first() {
+            None => Command::new(&self.binary),
+            Some((first, others)) => {
+                let mut command = Command::new(first);
+                command.args(others).arg(&self.binary);
+                command
+            }
+        };
         command
             .env("ROOKERY_HOME", self.home.path())
             .env_remove("ROOKERY_URL")
