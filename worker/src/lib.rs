@@ -94,10 +94,14 @@ fn to_workers(identity: &Identity) -> Secure {
 /// What this worker reads: nothing, until the driver says what.
 fn sources(config: &WorkerConfig, authorization: Option<&str>) -> Result<Arc<WorkerSources>, Failure> {
     let tls = config.identity.as_ref().map(|identity| ClientTls {
-        ca_pem: identity.ca().pem().as_bytes().to_vec(),
-        identity_pem: format!("{}\n{}", identity.certificate_pem(), identity.key().expose()).into_bytes(),
+        ca_pem: Some(identity.ca().pem().as_bytes().to_vec()),
+        identity_pem: Some(
+            [identity.certificate_pem(), identity.key().expose()]
+                .join("\n")
+                .into_bytes(),
+        ),
     });
-    let driver = DriverAccess::new(config.driver.clone(), authorization, tls.as_ref());
+    let driver = DriverAccess::new(config.driver.clone(), authorization, &tls.unwrap_or_default());
     let driver = driver.map_err(error::of_data)?;
     Ok(WorkerSources::new(Some(driver), config.local_files))
 }

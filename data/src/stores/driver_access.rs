@@ -22,17 +22,20 @@ const SILENCE: Duration = Duration::from_secs(30);
 const RETRIES_END: Duration = Duration::from_secs(20);
 
 /// How the driver's port is trusted and who calls it, when it speaks TLS.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub struct ClientTls {
-    /// The authority that signed the driver's certificate, as PEM.
-    pub ca_pem: Vec<u8>,
+    /// The authority that signed the driver's certificate, as PEM; without it, those that the system trusts.
+    pub ca_pem: Option<Vec<u8>>,
     /// Certificate and private key of this worker, as PEM.
-    pub identity_pem: Vec<u8>,
+    pub identity_pem: Option<Vec<u8>>,
 }
 
 impl std::fmt::Debug for ClientTls {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("ClientTls(…)")
+        f.debug_struct("ClientTls")
+            .field("has_ca", &self.ca_pem.is_some())
+            .field("has_identity", &self.identity_pem.is_some())
+            .finish()
     }
 }
 
@@ -48,7 +51,7 @@ impl DriverAccess {
     ///
     /// # Errors
     /// A certificate or a header that is none.
-    pub fn new(url: Url, authorization: Option<&str>, tls: Option<&ClientTls>) -> Result<Self> {
+    pub fn new(url: Url, authorization: Option<&str>, tls: &ClientTls) -> Result<Self> {
         let unusable = |what: &str, e: &dyn std::fmt::Display| {
             DataError::spec(format!("{what} can't be used: {e}")).at(url.as_str())
         };
@@ -66,15 +69,17 @@ impl DriverAccess {
             // The token is for the driver alone.
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none());
-        if let Some(tls) = tls {
-            let authority = reqwest::Certificate::from_pem(&tls.ca_pem)
+        if let Some(pem) = &tls.ca_pem {
+            let authority = reqwest::Certificate::from_pem(pem)
                 .map_err(|e| unusable("the authority's certificate", &e))?;
-            let identity = reqwest::Identity::from_pem(&tls.identity_pem)
-                .map_err(|e| unusable("the worker's certificate or key", &e.without_url()))?;
             builder = builder
                 .tls_built_in_root_certs(false)
-                .add_root_certificate(authority)
-                .identity(identity);
+                .add_root_certificate(authority);
+        }
+        if let Some(pem) = &tls.identity_pem {
+            let identity = reqwest::Identity::from_pem(pem)
+                .map_err(|e| unusable("the worker's certificate or key", &e.without_url()))?;
+            builder = builder.identity(identity);
         }
         let client = builder.build().map_err(|e| unusable("the connection", &e))?;
         Ok(Self { url, client })
