@@ -95,7 +95,7 @@ impl Places {
         Self {
             state_dir: self.state_dir.clone(),
             driver: None,
-            ca: None,
+            ca: self.ca.clone(),
             cluster: Some(name.to_string()),
         }
     }

@@ -32,6 +32,15 @@ pub(crate) struct Access {
 }
 
 impl Access {
+    /// Access as a named cluster was configured, not as flags say.
+    pub(crate) fn of(tls: bool, advertise: Option<Advertised>) -> Self {
+        Self {
+            insecure: false,
+            tls,
+            advertise,
+        }
+    }
+
     /// Whether callers need no token.
     pub(crate) fn is_insecure(&self) -> bool {
         self.insecure

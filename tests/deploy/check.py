@@ -1,5 +1,6 @@
 """Checks Kubernetes manifests: against the schemas of some releases, and by what a schema can't say."""
 
+import json
 import sys
 from pathlib import Path
 
@@ -83,6 +84,12 @@ def of_workload(workload, secrets):
 
 if __name__ == "__main__":
     found = list(documents(Path(sys.argv[1])))
+    if "--commands" in sys.argv:
+        for _, document in found:
+            pods = document["spec"]["template"]["spec"] if "template" in document.get("spec", {}) else {}
+            for container in pods.get("containers", []):
+                print(json.dumps(container["args"]))
+        sys.exit()
     wrong = list(problems(found))
     print(f"{len(found)} resources, {len(wrong)} problems")
     print("\n".join(wrong))

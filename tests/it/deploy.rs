@@ -144,6 +144,21 @@ async fn kubernetes_takes_the_manifests() {
     let (is_good, said) = check(&folder().join("kubernetes")).await;
     assert!(is_good && said.starts_with("5 resources"), "{said}");
 
+    // What the containers run are commands of this binary.
+    let mut command = python.command();
+    command
+        .arg(checks.join("check.py"))
+        .arg(folder().join("kubernetes"))
+        .arg("--commands");
+    let commands = command.output().await.unwrap().stdout;
+    let commands = String::from_utf8(commands).unwrap();
+    assert_eq!(commands.lines().count(), 2, "{commands}");
+    for line in commands.lines() {
+        let mut words: Vec<String> = serde_json::from_str(&line.replace("$(POD_IP)", "10.0.0.7")).unwrap();
+        words.push("--help".to_string());
+        Rookery::new(BINARY).run(&words).await.succeeded();
+    }
+
     let broken = TempDir::new().unwrap();
     for file in ["secrets.yaml", "driver.yaml", "workers.yaml"] {
         let text = read(Path::new("kubernetes").join(file));

@@ -273,6 +273,36 @@ async fn a_worker_that_is_killed_is_told_of_and_replaced_and_a_crash_is_noted() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_cluster_on_tls_replaces_workers_which_join_anew() {
+    let rookery = Rookery::new(BINARY);
+    let create = [
+        "cluster",
+        "create",
+        "lab",
+        "--workers",
+        "1",
+        "--threads",
+        "1",
+        "--tls",
+    ];
+    rookery.run(&create).await.succeeded();
+    let started = start(&rookery, "lab").await;
+    assert!(
+        started["driver"].as_str().unwrap().starts_with("https://"),
+        "{started}"
+    );
+    let worker = started["workers"][0]["pid"].as_u64().unwrap();
+    signal(worker, "KILL").await;
+    wait_for_event(&rookery, "lab", |event| {
+        event["event"] == "worker_joined" && event["worker_id"] == "w2"
+    })
+    .await;
+    let submit = ["submit", &lab(), "--wait", "--cluster", "lab"];
+    rookery.run(&submit).await.succeeded();
+    terminate(&rookery, "lab").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_elastic_cluster_grows_with_its_work_and_shrinks_without() {
     let rookery = Rookery::new(BINARY);
     let bounds = [
@@ -334,6 +364,8 @@ async fn what_makes_no_sense_is_refused() {
     ];
     refused(&rookery.run(&bounds).await, "at least 3 workers and at most 2");
     refused(&rookery.run(&["cluster", "start", "a"]).await, "no cluster");
+    let host = ["cluster", "create", "a", "--advertise", "two words"];
+    refused(&rookery.run(&host).await, "--advertise");
     refused(
         &rookery
             .run(&["cluster", "create", "a", "--auto-terminate", "-1"])

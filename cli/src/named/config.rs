@@ -7,6 +7,8 @@ use rookery_proto::Failure;
 use serde::{Deserialize, Serialize};
 
 use crate::diagnostic::config as wrong;
+use crate::driver_port::Access;
+use crate::listen::Advertised;
 
 /// Its file in the cluster's folder.
 pub(super) const FILE: &str = "cluster.toml";
@@ -28,6 +30,12 @@ pub(crate) struct ClusterConfig {
     pub(crate) scale_down_minutes: f64,
     /// `IP:PORT` of the driver.
     pub(crate) listen: String,
+    /// Whether it is on TLS on an address of this machine alone, too.
+    #[serde(default)]
+    pub(crate) tls: bool,
+    /// The name by which other machines reach this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) advertise: Option<String>,
     /// The release of rookery that it was created with.
     pub(crate) runtime_version: String,
     /// Milliseconds since the Unix epoch.
@@ -74,6 +82,7 @@ impl ClusterConfig {
                 "{min} to {max} workers, expected at least 1 and no fewer at most"
             ));
         }
+        self.access()?;
         let minutes = [Some(self.scale_down_minutes), self.auto_terminate_minutes];
         match minutes
             .into_iter()
@@ -87,6 +96,12 @@ impl ClusterConfig {
 
     pub(super) fn to_toml(&self) -> String {
         toml::to_string(self).expect("plain values are TOML")
+    }
+
+    /// Who may call its driver, and how.
+    pub(super) fn access(&self) -> Result<Access, String> {
+        let advertise = self.advertise.as_deref().map(Advertised::parse).transpose()?;
+        Ok(Access::of(self.tls, advertise))
     }
 
     /// After how long without a job it ends by itself.

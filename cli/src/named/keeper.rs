@@ -10,9 +10,8 @@ use tokio_util::sync::CancellationToken;
 use super::{ClusterConfig, ClusterEvent, Events, Kind, NamedCluster};
 use crate::cluster::{ClusterArgs, LocalCluster};
 use crate::cluster_rows::{ACTIVE, WorkerRow};
-use crate::driver_port::Access;
 use crate::output::Output;
-use crate::{client, listen, signals};
+use crate::{client, diagnostic, listen, signals};
 
 /// How often driver and workers are looked after.
 const LOOK_INTERVAL: Duration = Duration::from_millis(500);
@@ -52,7 +51,7 @@ async fn run(
         u16::try_from(shared_out.max(1)).unwrap_or(u16::MAX)
     });
     let arguments = ClusterArgs::of(config.min_workers, threads, config.auto_terminate());
-    let access = Access::default();
+    let access = config.access().map_err(diagnostic::config)?;
     let started = LocalCluster::start(&arguments, &config.listen, &access, true, state, shutdown);
     let mut local = match started.await {
         Err(failure) if failure.class == ErrorClass::Cancelled => return Ok(SIGNALLED.to_string()),

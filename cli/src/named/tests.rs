@@ -18,6 +18,8 @@ fn configured(name: &str) -> ClusterConfig {
         auto_terminate_minutes: Some(30.0),
         scale_down_minutes: 5.0,
         listen: "127.0.0.1:0".to_string(),
+        tls: false,
+        advertise: None,
         runtime_version: "0.1.0".to_string(),
         created_ms: 1,
         created_by: "ana".to_string(),
@@ -57,6 +59,7 @@ fn a_configuration_that_makes_no_sense_is_refused_with_its_place() {
         ("auto_terminate_minutes = 30.0", "auto_terminate_minutes = -1.0"),
         ("mode = \"multi-node\"", "mode = \"no-node\""),
         ("created_by", "created_bye"),
+        ("tls = false", "advertise = \"two words\""),
     ] {
         assert!(good.contains(from), "{good}");
         fs::write(&file, good.replace(from, to)).unwrap();

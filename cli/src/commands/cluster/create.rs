@@ -9,6 +9,7 @@ use crate::args::JsonFlag;
 use crate::client;
 use crate::cluster::{DEFAULT_WORKERS, MAX_THREADS};
 use crate::diagnostic::config as wrong;
+use crate::listen::Advertised;
 use crate::named::{self, ClusterConfig, Clusters, Kind, Mode};
 use crate::output::Output;
 
@@ -55,6 +56,14 @@ pub(super) struct CreateArgs {
     #[arg(long, value_name = "IP:PORT")]
     listen: Option<String>,
 
+    /// Speak TLS on an address of this machine alone, too; on others it is always so
+    #[arg(long)]
+    tls: bool,
+
+    /// The name or address by which other machines reach this one, for --listen 0.0.0.0:PORT
+    #[arg(long, value_name = "HOST[:PORT]")]
+    advertise: Option<String>,
+
     #[command(flatten)]
     pub(super) json: JsonFlag,
 }
@@ -69,6 +78,9 @@ fn minutes(text: &str) -> Result<f64, String> {
 pub(super) fn create(args: &CreateArgs, clusters: &Clusters, output: &Output) -> Result<(), Failure> {
     named::check_name(&args.name)?;
     let (min_workers, max_workers) = workers(args)?;
+    if let Some(host) = &args.advertise {
+        Advertised::parse(host).map_err(|e| wrong(e).at("--advertise"))?;
+    }
     let mode = match args.single_node {
         true => Mode::SingleNode,
         false => Mode::MultiNode,
@@ -82,6 +94,8 @@ pub(super) fn create(args: &CreateArgs, clusters: &Clusters, output: &Output) ->
         auto_terminate_minutes: args.auto_terminate,
         scale_down_minutes: args.scale_down_after.unwrap_or(DEFAULT_SCALE_DOWN),
         listen: args.listen.clone().unwrap_or_else(|| DEFAULT_LISTEN.to_string()),
+        tls: args.tls,
+        advertise: args.advertise.clone(),
         runtime_version: env!("CARGO_PKG_VERSION").to_string(),
         created_ms: SystemEnvironment.now_ms(),
         created_by: client::user(),

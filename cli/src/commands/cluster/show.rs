@@ -20,6 +20,8 @@ struct ClusterObject<'a> {
     auto_terminate_minutes: Option<f64>,
     scale_down_minutes: f64,
     listen: &'a str,
+    advertise: Option<&'a str>,
+    tls: bool,
     /// The release it was created with, and the one that would start it now.
     runtime_version: &'a str,
     version: &'static str,
@@ -55,6 +57,8 @@ fn object(cluster: &NamedCluster) -> Result<ClusterObject<'_>, Failure> {
         auto_terminate_minutes: config.auto_terminate_minutes,
         scale_down_minutes: config.scale_down_minutes,
         listen: &config.listen,
+        advertise: config.advertise.as_deref(),
+        tls: config.tls,
         runtime_version: &config.runtime_version,
         version: env!("CARGO_PKG_VERSION"),
         created_ms: config.created_ms,
@@ -126,6 +130,7 @@ pub(super) fn show(cluster: &NamedCluster, output: &Output) -> Result<(), Failur
         ("created", created),
         ("listens on", object.listen.to_string()),
     ];
+    pairs.extend(object.advertise.map(|host| ("advertised as", host.to_string())));
     pairs.extend(object.driver.map(|driver| ("driver", driver)));
     pairs.extend(object.end_reason.map(|reason| ("ended", reason)));
     pairs.push(("state dir", object.state_dir));
