@@ -1,7 +1,7 @@
 //! Where files are, and how they are read there: on this machine's disk, in an object store, on a web server, or on the
 //! driver's disk by way of the driver's port. One code path serves all of them.
 //!
-//! On the driver, [`find`] turns the path of a source into [`SourceFile`]s. A plan names none of those: it names numbers
+//! On the driver, `find.rs` turns the path of a source into [`SourceFile`]s. A plan names none of those: it names numbers
 //! under the URL of its dataset (`announced_store.rs`). What the numbers stand for, and what it takes to read it, is
 //! announced to each worker before ([`Announcement`]), and a worker's [`WorkerSources`] has nothing else to offer.
 

@@ -162,11 +162,47 @@ impl ObjectStoreRegistry for WorkerSources {
 
 #[cfg(test)]
 mod tests {
+    use object_store::ObjectStoreExt as _;
+
     use super::*;
+    use crate::error::DataErrorKind;
+    use crate::stores::{ClientTls, location_of};
 
     fn get(sources: &WorkerSources, url: &str) -> std::result::Result<(), String> {
         let store = sources.get_store(&Url::parse(url).unwrap());
         store.map(|_| ()).map_err(|e| e.to_string())
+    }
+
+    #[tokio::test]
+    async fn a_driver_that_is_gone_is_no_fault_of_the_source() {
+        let url = Url::parse("http://127.0.0.1:9").unwrap();
+        let driver = DriverAccess::new(url, None, &ClientTls::default()).unwrap();
+        let sources = WorkerSources::new(Some(driver), false);
+        let file = AnnouncedFile {
+            name: "/data/t.csv".into(),
+            source: "data.sources.t.path".into(),
+            identity: Identity {
+                size: 10,
+                modified_ns: 1,
+                e_tag: None,
+            },
+            place: AnnouncedPlace::Driver {
+                path: "/data/t.csv".into(),
+            },
+        };
+        sources
+            .announce(&Announcement {
+                dataset: "d".into(),
+                files: vec![file],
+                stores: Vec::new(),
+            })
+            .unwrap();
+        let store = sources.get_store(&Url::parse("rookery://d/").unwrap()).unwrap();
+        let error = store.get_range(&location_of("d", 0), 0..1).await.unwrap_err();
+        let error = DataError::from(DataFusionError::from(error));
+        assert_eq!(error.kind, DataErrorKind::Unreachable, "{error}");
+        // Others may reach it: only a source's own place would end the job.
+        assert_eq!(error.location.as_deref(), Some("http://127.0.0.1:9/"));
     }
 
     #[test]
