@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::client::DriverClient;
 use crate::driver_port::Access;
-use crate::local_driver::{DriverBounds, LocalDriver};
+use crate::local_driver::{DriverBounds, KeptJobs, LocalDriver};
 use crate::output::Output;
 use crate::state_dir::StateDir;
 use crate::tracking_hint::TrackingHint;
@@ -86,18 +86,18 @@ pub(crate) struct LocalCluster {
 
 impl LocalCluster {
     /// Starts driver and workers, and waits until all workers have registered. The driver stops when `shutdown` is
-    /// cancelled (see [`LocalDriver::start`] for `lasts`); the workers when [`stop`](Self::stop) is called, or when this process ends.
+    /// cancelled (see [`LocalDriver::start`] for `jobs`); the workers when [`stop`](Self::stop) is called, or when this process ends.
     pub(crate) async fn start(
         args: &ClusterArgs,
         address: &str,
         access: &Access,
-        lasts: bool,
+        jobs: KeptJobs,
         state: &StateDir,
         shutdown: &CancellationToken,
     ) -> Result<Self, Failure> {
         state.create()?;
         let plan = args.worker_plan();
-        let mut driver = LocalDriver::start(address, state, &args.bounds, access, lasts, shutdown).await?;
+        let mut driver = LocalDriver::start(address, state, &args.bounds, access, jobs, shutdown).await?;
         let access = driver.for_workers()?;
         let mut workers = WorkerProcesses::start(&plan, &access, &state.logs())?;
         let mut client = driver.client()?;

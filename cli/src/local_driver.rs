@@ -92,6 +92,40 @@ fn minutes(text: &str) -> Result<Duration, String> {
         .ok_or_else(|| "expected a number of minutes above 0".to_string())
 }
 
+/// What becomes of a driver's jobs when it ends.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct KeptJobs {
+    /// Whether they go on after it was killed and started again.
+    in_journal: bool,
+    /// Whether they do so when a signal stopped it.
+    after_signal: bool,
+}
+
+impl KeptJobs {
+    /// They end with it.
+    pub(crate) const NONE: Self = Self {
+        in_journal: false,
+        after_signal: false,
+    };
+}
+
+/// What becomes of the jobs of a driver that lasts.
+#[derive(Debug, Clone, Copy, Default, Args)]
+pub(crate) struct KeepJobs {
+    /// When a signal stops the driver, leave its jobs to the next one, which goes on with them, instead of cancelling them
+    #[arg(long)]
+    keep_jobs: bool,
+}
+
+impl From<KeepJobs> for KeptJobs {
+    fn from(keep: KeepJobs) -> Self {
+        Self {
+            in_journal: true,
+            after_signal: keep.keep_jobs,
+        }
+    }
+}
+
 impl DriverBounds {
     /// The usual bounds; the driver stops when no job has waited or run for so long.
     pub(crate) fn terminating_after(auto_terminate: Option<Duration>) -> Self {
@@ -150,14 +184,14 @@ pub(crate) struct LocalDriver {
 }
 
 impl LocalDriver {
-    /// Opens the port and the records, and starts serving. It stops when `shutdown` is cancelled. One that `lasts` keeps a
-    /// journal, so that its jobs go on should it be killed and started again; otherwise they end with it.
+    /// Opens the port and the records, and starts serving. It stops when `shutdown` is cancelled. With a
+    /// journal its jobs go on should it be killed and started again; otherwise they end with it.
     pub(crate) async fn start(
         address: &str,
         state: &StateDir,
         bounds: &DriverBounds,
         access: &Access,
-        lasts: bool,
+        jobs: KeptJobs,
         shutdown: &CancellationToken,
     ) -> Result<Self, Failure> {
         let DriverPort {
@@ -174,7 +208,8 @@ impl LocalDriver {
             false => Some(token::of_driver(state)?),
         };
         let mut driver_config = bounds.apply(DriverConfig::new(url.clone()));
-        driver_config.journal = lasts.then(|| state.journal());
+        driver_config.journal = jobs.in_journal.then(|| state.journal());
+        driver_config.keep_jobs = jobs.after_signal;
         driver_config.token = token.as_ref().map(|known| known.token.clone());
         driver_config.tls = tls.clone();
         let spool = Spool::new(state);

@@ -36,6 +36,8 @@ pub struct DriverConfig {
     pub remote: Option<Arc<dyn RemoteRecords>>,
     /// Where jobs are noted so that a driver that was killed can go on with them; `None` if they end with it.
     pub journal: Option<PathBuf>,
+    /// Whether a driver that is told to stop by a signal leaves its jobs to the next one, by way of the journal.
+    pub keep_jobs: bool,
     /// What the operator gave this driver to read object stores with.
     pub environment: Environment,
     /// How often workers send heartbeats.
@@ -77,6 +79,7 @@ impl DriverConfig {
             tracking_uri: None,
             remote: None,
             journal: None,
+            keep_jobs: false,
             environment: Environment::none(),
             heartbeat_interval: Duration::from_secs(1),
             heartbeat_timeout: Duration::from_secs(10),

@@ -111,10 +111,12 @@ pub struct Jobs {
     known: Arc<Mutex<Known>>,
     tasks: TaskTracker,
     stop: CancellationToken,
+    /// Ends the tasks of jobs where they are, without a word: the next driver goes on with them.
+    leave: CancellationToken,
 }
 
 impl Jobs {
-    /// No jobs yet; `owner` is the name of this driver process.
+    /// No jobs yet; `owner` is the name of this driver process. They are cancelled with `stop`.
     pub(crate) fn new(
         config: DriverConfig,
         records: Records,
@@ -137,6 +139,7 @@ impl Jobs {
             known: Arc::new(Mutex::new(known)),
             tasks: TaskTracker::new(),
             stop,
+            leave: CancellationToken::new(),
         }
     }
 
@@ -243,6 +246,7 @@ impl Jobs {
             known: Arc::clone(&self.known),
             journal: self.journal.clone(),
             file_name,
+            leave: self.leave.clone(),
         };
         self.tasks.spawn(ending.finish(job, stop, my_turn));
     }
@@ -325,7 +329,17 @@ impl Jobs {
             .map(|entry| Arc::clone(&entry.events))
     }
 
-    /// Waits until every job has ended; they have been told to stop.
+    /// Leaves the jobs to the next driver, or cancels them; whether they are left.
+    pub(crate) fn give_up(&self, by_signal: bool) -> bool {
+        let are_left = by_signal && self.config.keep_jobs && self.journal.is_some();
+        match are_left {
+            true => self.leave.cancel(),
+            false => self.stop.cancel(),
+        }
+        are_left
+    }
+
+    /// Waits until every job has ended, or was left; they have been given up.
     pub async fn drain(&self) {
         self.tasks.close();
         self.tasks.wait().await;
@@ -356,6 +370,7 @@ struct Ending {
     journal: Option<Journal>,
     /// What messages call the job file.
     file_name: String,
+    leave: CancellationToken,
 }
 
 impl Ending {
@@ -363,7 +378,7 @@ impl Ending {
     async fn finish(self, job: Job, stop: Stop, my_turn: oneshot::Receiver<()>) {
         let job = Arc::new(job);
         let span = job_span(&job.id);
-        let task = tokio::spawn({
+        let mut task = tokio::spawn({
             let (job, journal) = (Arc::clone(&job), self.journal.clone());
             async move {
                 let turn = async {
@@ -380,7 +395,16 @@ impl Ending {
                 job.run(&stop).instrument(span).await
             }
         });
-        let result = match task.await {
+        let ended = tokio::select! {
+            ended = &mut task => ended,
+            () = self.leave.cancelled() => {
+                task.abort();
+                // Until it is gone, so that it says nothing more.
+                let _ = task.await;
+                return;
+            }
+        };
+        let result = match ended {
             Ok(result) => result,
             Err(e) => {
                 let failure = Failure::new(ErrorClass::Internal, format!("the job's task ended early: {e}"));

@@ -43,6 +43,7 @@ mod worker_channel;
 mod workers;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Extension;
 use axum::routing::get;
@@ -77,8 +78,12 @@ pub use recording::{
 pub use records::{Delivery, JobRecords, Records, RemoteRecords, RunArtifacts};
 pub use workers::{Registration, WorkerInfo, WorkerState, Workers};
 
+/// How long requests in flight may take when jobs are left to the next driver.
+const LEAVING_GRACE: Duration = Duration::from_millis(200);
+
 /// Serves clients and workers (gRPC) and MLflow's clients (HTTP) on `listener` until `shutdown` is cancelled, a client
-/// stops it, or it was idle for too long; running jobs are then cancelled, and their records say so. Returns the reason.
+/// stops it, or it was idle for too long; running jobs are then cancelled, and their records say so, or left to the next
+/// driver. Returns the reason.
 ///
 /// # Errors
 /// The port fails; the records can't be written to; another driver holds the journal.
@@ -109,7 +114,7 @@ pub async fn run(
         Arc::clone(&workers),
         owner.clone(),
         journal,
-        shutdown.clone(),
+        CancellationToken::new(),
     ));
     // Before the runs of drivers that died are closed: theirs are among them.
     jobs.resume(journalled).await;
@@ -142,7 +147,8 @@ pub async fn run(
         .reason()
         .unwrap_or("it was told to stop by a signal")
         .to_string();
-    tracing::info!(reason, "the driver stops");
+    let are_left = jobs.give_up(stop.reason().is_none());
+    tracing::info!(reason, jobs_are_left = are_left, "the driver stops");
     shutdown.cancel();
     if tokio::time::timeout(config.shutdown_grace, jobs.drain())
         .await
@@ -151,9 +157,15 @@ pub async fn run(
         tracing::warn!("jobs were still running when the grace period ended");
     }
     close.cancel();
+    // Who follows a job that was left is to look for the next driver.
+    let grace = if are_left {
+        LEAVING_GRACE
+    } else {
+        config.shutdown_grace
+    };
     let served = match served {
         Some(served) => Some(served),
-        None => tokio::time::timeout(config.shutdown_grace, serve).await.ok(),
+        None => tokio::time::timeout(grace, serve).await.ok(),
     };
     sweeper.abort();
     idle.inspect(JoinHandle::abort);

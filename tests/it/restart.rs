@@ -209,6 +209,28 @@ async fn a_job_whose_data_changed_meanwhile_or_whose_workers_are_gone_fails_with
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_driver_that_keeps_its_jobs_leaves_them_to_the_next_one_when_a_signal_stops_it() {
+    let folder = TempDir::new().unwrap();
+    let job = csv_job(&folder);
+    let mut cluster = cluster(&["--keep-jobs"]).await;
+    let undisturbed = cluster.submit(&job, SMALL_PARTITIONS).await.succeeded().digests();
+    let mut running = cluster.start_job(&job, SMALL_PARTITIONS);
+    running.until_iteration(4).await;
+    cluster.end_driver().await;
+    cluster.start_driver_again().await;
+    let ended = running.end().await.succeeded();
+    assert_eq!(ended.digests(), undisturbed, "{ended}");
+    check_log(&ended);
+    assert!(ended.stdout.contains("\"resumed\""), "{ended}");
+
+    // `down` is no signal: whoever says so means the jobs too.
+    let mut running = cluster.start_job(&job, SMALL_PARTITIONS);
+    running.until_iteration(4).await;
+    cluster.rookery().run(&["down"]).await.succeeded();
+    assert_eq!(running.end().await.code, 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_state_directory_has_one_driver() {
     let cluster = cluster(&[]).await;
     let second = cluster

@@ -230,9 +230,19 @@ impl TestCluster {
         self.driver.kill().await.expect("the driver was running");
     }
 
-    /// Starts another driver in place of the one that was killed, on the same port. It knows no workers.
+    /// Ends the driver by a signal, and waits until it is gone.
+    pub async fn end_driver(&mut self) {
+        let pid = self.driver_pid().to_string();
+        let sent = Command::new("kill").args(["-TERM", &pid]).status().await;
+        assert!(sent.expect("kill is there").success(), "TERM to the driver");
+        let ended = tokio::time::timeout(DEADLINE, self.driver.wait()).await;
+        ended.expect("the driver ends").expect("a status");
+    }
+
+    /// Starts another driver in place of the one that was killed or ended, on the same port. It knows no workers.
     pub async fn start_driver_again(&mut self) {
-        std::fs::remove_file(self.rookery.home().join("driver.url")).expect("the killed driver's URL");
+        // One that ended in order has removed it.
+        let _ = std::fs::remove_file(self.rookery.home().join("driver.url"));
         let (_, address) = self.url.split_once("://").expect("a URL");
         let address = address.to_string();
         (self.driver, self.url) = start_driver(&self.rookery, &address, &self.driver_arguments).await;

@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::args::{JsonFlag, Places};
 use crate::commands::up::{DEFAULT_LISTEN, unnamed};
 use crate::driver_port::Access;
-use crate::local_driver::{DriverBounds, LocalDriver};
+use crate::local_driver::{DriverBounds, KeepJobs, LocalDriver};
 use crate::output::Output;
 use crate::tracking_hint::TrackingHint;
 use crate::{listen, signals};
@@ -20,6 +20,9 @@ pub(crate) struct DriverArgs {
     /// Where the driver listens [default: 127.0.0.1:7070]
     #[arg(long, value_name = "IP:PORT")]
     listen: Option<String>,
+
+    #[command(flatten)]
+    jobs: KeepJobs,
 
     #[command(flatten)]
     access: Access,
@@ -46,7 +49,15 @@ pub(crate) async fn driver(args: DriverArgs, places: &Places, output: &mut Outpu
     let state = unnamed(places)?;
     let shutdown = signals::shutdown()?;
     let address = args.listen.as_deref().unwrap_or(DEFAULT_LISTEN);
-    let mut driver = LocalDriver::start(address, &state, &args.bounds, &args.access, true, &shutdown).await?;
+    let mut driver = LocalDriver::start(
+        address,
+        &state,
+        &args.bounds,
+        &args.access,
+        args.jobs.into(),
+        &shutdown,
+    )
+    .await?;
     let url = driver.url().clone();
     driver.publish()?;
     let shown = listen::display(&url);

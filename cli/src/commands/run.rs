@@ -12,6 +12,7 @@ use crate::diagnostic::config;
 use crate::driver_port::Access;
 use crate::job_event::JobOutcome;
 use crate::job_file::{JobArgs, JobFile};
+use crate::local_driver::KeptJobs;
 use crate::output::Output;
 use crate::state_dir::StateDir;
 use crate::{report, signals};
@@ -65,7 +66,7 @@ pub(crate) async fn on_own_cluster(
         cluster,
         "127.0.0.1:0",
         &Access::default(),
-        false,
+        KeptJobs::NONE,
         state,
         &shutdown,
     )

@@ -10,6 +10,7 @@ use crate::args::{JsonFlag, Places};
 use crate::cluster::{ClusterArgs, LocalCluster};
 use crate::diagnostic::config;
 use crate::driver_port::Access;
+use crate::local_driver::KeepJobs;
 use crate::output::Output;
 use crate::state_dir::{StateDir, quoted};
 use crate::{detached, signals};
@@ -36,6 +37,9 @@ pub(crate) struct UpArgs {
     detach: bool,
 
     #[command(flatten)]
+    jobs: KeepJobs,
+
+    #[command(flatten)]
     access: Access,
 
     #[command(flatten)]
@@ -49,12 +53,20 @@ pub(crate) async fn up(args: UpArgs, places: &Places, output: &mut Output) -> Re
     }
     let shutdown = signals::shutdown()?;
     let listen = args.listen.as_deref().unwrap_or(DEFAULT_LISTEN);
-    let mut cluster =
-        match LocalCluster::start(&args.cluster, listen, &args.access, true, &state, &shutdown).await {
-            // Being stopped is what this command waits for, also while it starts.
-            Err(failure) if failure.class == ErrorClass::Cancelled => return Ok(()),
-            started => started?,
-        };
+    let mut cluster = match LocalCluster::start(
+        &args.cluster,
+        listen,
+        &args.access,
+        args.jobs.into(),
+        &state,
+        &shutdown,
+    )
+    .await
+    {
+        // Being stopped is what this command waits for, also while it starts.
+        Err(failure) if failure.class == ErrorClass::Cancelled => return Ok(()),
+        started => started?,
+    };
     let announced = cluster.driver.publish();
     let served = match announced.and_then(|()| cluster.announce(&state, output)) {
         Ok(()) => serve(&mut cluster, &shutdown, output).await,

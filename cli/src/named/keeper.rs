@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::{ClusterConfig, ClusterEvent, Events, Kind, NamedCluster};
 use crate::cluster::{ClusterArgs, LocalCluster};
 use crate::cluster_rows::{ACTIVE, WorkerRow};
+use crate::local_driver::KeepJobs;
 use crate::output::Output;
 use crate::{client, diagnostic, listen, signals};
 
@@ -52,7 +53,14 @@ async fn run(
     });
     let arguments = ClusterArgs::of(config.min_workers, threads, config.auto_terminate());
     let access = config.access().map_err(diagnostic::config)?;
-    let started = LocalCluster::start(&arguments, &config.listen, &access, true, state, shutdown);
+    let started = LocalCluster::start(
+        &arguments,
+        &config.listen,
+        &access,
+        KeepJobs::default().into(),
+        state,
+        shutdown,
+    );
     let mut local = match started.await {
         Err(failure) if failure.class == ErrorClass::Cancelled => return Ok(SIGNALLED.to_string()),
         started => started?,
