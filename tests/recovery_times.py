@@ -1,4 +1,5 @@
-"""How long it takes to notice that a worker hangs or was killed in a round, and to go on; prints a Markdown table.
+"""How long it takes to notice that a worker hangs or was killed in a round, and to go on; and how long a driver that was
+killed and started again at once takes to go on. Prints a Markdown table.
 
     python3 tests/recovery_times.py target/release/rookery [--turns 3]
 
@@ -48,8 +49,12 @@ class Cluster:
         self.binary = binary
         self.environment = os.environ | {"ROOKERY_HOME": str(folder)}
         self.workers = []
-        self.driver = self.start("driver", "--listen", "127.0.0.1:0")
-        while not (folder / "driver.url").exists():
+        self.url = folder / "driver.url"
+        self.start_driver("127.0.0.1:0")
+
+    def start_driver(self, address):
+        self.driver = self.start("driver", "--listen", address)
+        while not self.url.exists():
             time.sleep(0.02)
 
     def start(self, *arguments, stdout=subprocess.DEVNULL):
@@ -89,6 +94,28 @@ class Cluster:
             raise SystemExit("the job failed")
         return (noticed - struck) / 1000, (resumed - noticed) / 1000
 
+    def strike_driver(self, job):
+        """(seconds until the job was taken up, seconds until the next iteration)"""
+        self.complete()
+        client = self.start("submit", str(job), "--wait", "--json", stdout=subprocess.PIPE)
+        struck = taken_up = resumed = None
+        for line in client.stdout:
+            event = json.loads(line)
+            if struck is None and event.get("iteration") == 5:
+                address = self.url.read_text().strip().removeprefix("http://")
+                struck = time.time() * 1000
+                self.driver.kill()
+                self.driver.wait()
+                self.url.unlink()
+                self.start_driver(address)
+            elif event.get("event") == "resumed":
+                taken_up = event["timestamp_ms"]
+            elif taken_up and resumed is None and "iteration" in event:
+                resumed = event["timestamp_ms"]
+        if client.wait() != 0:
+            raise SystemExit("the job failed")
+        return (taken_up - struck) / 1000, (resumed - taken_up) / 1000
+
     def stop(self):
         for process in (*self.workers, self.driver):
             process.terminate()
@@ -110,11 +137,14 @@ def main():
         (folder / "job.toml").write_text(JOB)
         cluster = Cluster(options.binary, folder)
         try:
-            print("| a worker in a round | noticed after, s | next iteration, s later |\n|---|---|---|")
-            for how in (signal.SIGSTOP, signal.SIGKILL):
-                times = [cluster.strike(folder / "job.toml", how) for _ in range(options.turns)]
-                noticed, resumed = (statistics.median(column) for column in zip(*times))
-                print(f"| {how.name} | {noticed:.2f} | {resumed:.2f} |", flush=True)
+            print("| in a round | noticed after, s | next iteration, s later |\n|---|---|---|")
+            job = folder / "job.toml"
+            strikes = [(how.name, lambda how=how: cluster.strike(job, how)) for how in (signal.SIGSTOP, signal.SIGKILL)]
+            for name, strike in (*strikes, ("SIGKILL of the driver", lambda: cluster.strike_driver(job))):
+                noticed, resumed = (
+                    statistics.median(column) for column in zip(*(strike() for _ in range(options.turns)))
+                )
+                print(f"| {name} | {noticed:.2f} | {resumed:.2f} |", flush=True)
         finally:
             cluster.stop()
 

@@ -276,11 +276,17 @@ async fn members_show_their_certificates_and_others_get_nowhere() {
     let member = Member::kept_in(cluster.rookery().home());
     let foreigner = Member::kept_in(other.rookery().home());
     let token = Token::new(&cluster.rookery().token()).unwrap();
-    // The worker's port: certificate and token, both.
-    cluster
+    // The worker's port: certificate and token, both; and only the driver says what is to be read and computed.
+    let colleague = cluster
         .ask_worker_as(0, Some(&token), Some(&member))
         .await
-        .unwrap();
+        .unwrap_err();
+    assert!(
+        colleague
+            .message
+            .contains("only this cluster's driver may call this"),
+        "{colleague}"
+    );
     let tokenless = cluster.ask_worker_as(0, None, Some(&member)).await.unwrap_err();
     assert!(
         tokenless.message.contains("asks for another token"),

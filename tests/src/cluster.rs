@@ -209,7 +209,8 @@ impl TestCluster {
         };
         command.args(["worker", "--driver", &self.url, "--threads", "1"]);
         if self.network.is_some() {
-            command.arg("--identity-in-memory");
+            // One that was cut off comes back, however long it takes.
+            command.args(["--identity-in-memory", "--driver-timeout-ms", "3600000"]);
         }
         command.args(["--answer-delay-ms", &delay.as_millis().to_string()]);
         command.envs(self.join_token.iter().map(|token| ("ROOKERY_JOIN_TOKEN", token)));

@@ -77,6 +77,11 @@ impl Port {
         });
         Self { listener, tls }
     }
+
+    /// Whether it is served on TLS.
+    pub fn is_tls(&self) -> bool {
+        self.tls.is_some()
+    }
 }
 
 impl Tls {

@@ -1,8 +1,9 @@
-//! The worker's port: gRPC for the driver and other workers, `/metrics` for Prometheus; one token admits to both.
+//! The worker's port: gRPC for the driver and other workers, `/metrics` for Prometheus; one token admits to both. On TLS
+//! only the driver may say what this worker reads and computes; other workers fetch what they need for a shuffle.
 
 use std::sync::Arc;
 
-use axum::extract::{Request, State};
+use axum::extract::{ConnectInfo, Request, State};
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::middleware::{self, Next};
@@ -11,8 +12,8 @@ use axum::routing::get;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Registry, Unit};
-use rookery_proto::{Token, token};
-use rookery_tls::Port;
+use rookery_proto::{ErrorClass, Failure, Token, token};
+use rookery_tls::{Caller, Port, Role};
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
 use tonic::service::Routes;
@@ -22,6 +23,34 @@ use crate::executor::Executor;
 /// The content type of what Prometheus reads.
 const METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
+/// Calls of the driver.
+const TRAINER: &str = "/rookery.v1.TrainerService/";
+
+/// What callers must show.
+#[derive(Debug, Clone)]
+struct Admission {
+    /// `None` lets everybody in.
+    token: Option<Token>,
+    is_tls: bool,
+}
+
+impl Admission {
+    fn check(&self, request: &Request) -> Result<(), Failure> {
+        if !token::is_admitted(self.token.as_ref(), request.headers()) {
+            return Err(token::refusal("worker"));
+        }
+        let caller = request.extensions().get::<ConnectInfo<Caller>>();
+        let is_driver = caller.is_some_and(|ConnectInfo(caller)| caller.is_a(Role::Driver));
+        if self.is_tls && request.uri().path().starts_with(TRAINER) && !is_driver {
+            return Err(Failure::new(
+                ErrorClass::Config,
+                "only this cluster's driver may call this",
+            ));
+        }
+        Ok(())
+    }
+}
+
 /// Serves until `close` is cancelled, and then until the requests in flight have ended.
 pub(crate) async fn serve(
     port: Port,
@@ -30,22 +59,25 @@ pub(crate) async fn serve(
     token: Option<Token>,
     close: CancellationToken,
 ) -> std::io::Result<()> {
+    let admission = Admission {
+        token,
+        is_tls: port.is_tls(),
+    };
     let router = grpc
         .prepare()
         .into_axum_router()
         .route("/metrics", get(move || async move { metrics(&executor) }))
-        .layer(middleware::from_fn_with_state(token, admit));
-    axum::serve(port, router)
+        .layer(middleware::from_fn_with_state(admission, admit));
+    axum::serve(port, router.into_make_service_with_connect_info::<Caller>())
         .with_graceful_shutdown(close.cancelled_owned())
         .await
 }
 
-/// Lets those in who know the token, and refuses others in the form of their protocol.
-async fn admit(State(token): State<Option<Token>>, request: Request, next: Next) -> Response {
-    if token::is_admitted(token.as_ref(), request.headers()) {
+/// Lets those in who may, and refuses others in the form of their protocol.
+async fn admit(State(admission): State<Admission>, request: Request, next: Next) -> Response {
+    let Err(refusal) = admission.check(&request) else {
         return next.run(request).await;
-    }
-    let refusal = token::refusal("worker");
+    };
     let content = request.headers().get(CONTENT_TYPE);
     match content.is_some_and(|content| content.as_bytes().starts_with(b"application/grpc")) {
         true => Status::from(refusal).into_http::<axum::body::Body>(),
