@@ -139,7 +139,10 @@ def main():
         try:
             print("| in a round | noticed after, s | next iteration, s later |\n|---|---|---|")
             job = folder / "job.toml"
-            strikes = [(how.name, lambda how=how: cluster.strike(job, how)) for how in (signal.SIGSTOP, signal.SIGKILL)]
+            strikes = [
+                (f"{how.name} of a worker", lambda how=how: cluster.strike(job, how))
+                for how in (signal.SIGSTOP, signal.SIGKILL)
+            ]
             for name, strike in (*strikes, ("SIGKILL of the driver", lambda: cluster.strike_driver(job))):
                 noticed, resumed = (
                     statistics.median(column) for column in zip(*(strike() for _ in range(options.turns)))
