@@ -13,6 +13,7 @@ use url::Url;
 use crate::config::DriverConfig;
 use crate::error::of_data;
 use crate::metrics::Counters;
+use crate::pass::View;
 use crate::served_files::{ServedFiles, Serving};
 use crate::worker_channel::WorkerChannel;
 use crate::workers::{WorkerInfo, Workers};
@@ -82,13 +83,14 @@ impl Members {
         self.workers.active().unwrap_or_default()
     }
 
+    /// The cluster as a pass over the data sees it.
+    pub(crate) fn view(&self) -> View {
+        View::of(&self.workers.all())
+    }
+
     /// The workers that can be asked for what they hold.
-    pub(crate) fn there(&self) -> BTreeSet<Url> {
-        let workers = self.workers.all().into_iter();
-        workers
-            .filter(|worker| worker.state.is_there())
-            .map(|worker| worker.url)
-            .collect()
+    fn there(&self) -> BTreeSet<Url> {
+        self.view().there
     }
 
     /// An engine over these workers, which have been told what they may read for it and are from now on told when the

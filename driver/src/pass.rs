@@ -15,6 +15,7 @@ use url::Url;
 use crate::materialize::lost_too_often;
 use crate::members::{MAX_RECOVERIES, is_recoverable};
 use crate::rebalance::{self, Step};
+use crate::workers::{WorkerInfo, WorkerState};
 
 #[cfg(test)]
 mod simulation;
@@ -39,6 +40,20 @@ pub(crate) struct View {
     pub(crate) active: BTreeSet<Url>,
     /// Those who can be asked for what they hold.
     pub(crate) there: BTreeSet<Url>,
+}
+
+impl View {
+    /// What the driver knows of its workers, seen so.
+    pub(crate) fn of(workers: &[WorkerInfo]) -> Self {
+        let urls = |is_meant: fn(WorkerState) -> bool| {
+            let meant = workers.iter().filter(|worker| is_meant(worker.state));
+            meant.map(|worker| worker.url.clone()).collect()
+        };
+        Self {
+            active: urls(|state| state == WorkerState::Active),
+            there: urls(WorkerState::is_there),
+        }
+    }
 }
 
 /// What is to be done next.

@@ -17,7 +17,7 @@ use url::Url;
 
 use crate::error::{internal, of_data, of_ml};
 use crate::members::{Members, is_recoverable};
-use crate::pass::{Action, Pass, Standing, View, Why};
+use crate::pass::{Action, Pass, Standing, Why};
 use crate::worker_channel::{BlockSpec, Holding, Task, WorkerChannel};
 use crate::workers::WorkerInfo;
 
@@ -88,7 +88,7 @@ impl Placement {
         let mut pending = FuturesUnordered::new();
         let mut answers = Vec::new();
         loop {
-            match pass.next(&mut state.standing, &self.view(), Instant::now()) {
+            match pass.next(&mut state.standing, &self.members.view(), Instant::now()) {
                 Action::Ask(asked) => {
                     for (url, numbers) in asked {
                         let holding = self.holding(&state.dataset.id, numbers);
@@ -138,14 +138,6 @@ impl Placement {
         let asked = async { ask(self.members.channel(&url)?, holding).await };
         let answer = self.members.with(std::slice::from_ref(&url), asked).await;
         (url, answer)
-    }
-
-    fn view(&self) -> View {
-        let active = self.members.active_now().into_iter();
-        View {
-            active: active.map(|worker| worker.url).collect(),
-            there: self.members.there(),
-        }
     }
 
     /// Merges what the holders returned along the fixed tree. `None` when no partition holds rows.

@@ -97,18 +97,7 @@ fn arguments(unit: &str, environment: &[(&str, &str)]) -> Vec<String> {
 async fn the_commands_of_the_units_make_a_cluster() {
     let rookery = Rookery::new(BINARY);
     let _driver = rookery.start(&arguments(UNITS[0], &[("ROOKERY_LISTEN", "127.0.0.1:0")]));
-    let file = rookery.home().join("driver.url");
-    let url = async {
-        loop {
-            match std::fs::read_to_string(&file) {
-                Ok(url) if !url.trim().is_empty() => return url.trim().to_string(),
-                _ => tokio::time::sleep(std::time::Duration::from_millis(20)).await,
-            }
-        }
-    };
-    let url = tokio::time::timeout(DEADLINE, url)
-        .await
-        .expect("the driver serves");
+    let url = rookery.driver_url().await;
     let _worker = rookery.start(&arguments(UNITS[1], &[("ROOKERY_DRIVER", &url)]));
     let joined = async {
         loop {

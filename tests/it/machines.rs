@@ -31,17 +31,7 @@ async fn head(network: &Network) -> Head {
     let rookery = Rookery::new(BINARY).on(network.on(0, &[]));
     let listen = format!("{}:0", network.address(0));
     let driver = rookery.start(&[&["driver", "--listen", &listen], BOUNDS].concat());
-    let written = async {
-        loop {
-            match std::fs::read_to_string(rookery.home().join("driver.url")) {
-                Ok(url) if !url.trim().is_empty() => return url.trim().to_string(),
-                _ => tokio::time::sleep(std::time::Duration::from_millis(10)).await,
-            }
-        }
-    };
-    let url = tokio::time::timeout(DEADLINE, written)
-        .await
-        .expect("the driver serves");
+    let url = rookery.driver_url().await;
     Head {
         rookery,
         _driver: driver,

@@ -12,14 +12,11 @@ use tokio::process::{Child, Command};
 use tonic::service::interceptor::InterceptedService;
 use tonic::transport::Channel;
 
-use crate::DEADLINE;
 use crate::network::Network;
 use crate::process::{Output, Rookery};
 use crate::running_job::RunningJob;
 use crate::tls::{self, Member};
-
-/// How often readiness is asked for.
-const POLL: Duration = Duration::from_millis(10);
+use crate::{DEADLINE, POLL};
 
 /// Lets a worker find none of the driver's files on its disk.
 const NO_DISK: &str = "--no-local-files";
@@ -442,21 +439,5 @@ async fn start_driver(rookery: &Rookery, address: &str, arguments: &[String]) ->
         .stdout(Stdio::null())
         .spawn()
         .expect("the driver starts");
-    (driver, driver_url(rookery.home()).await)
-}
-
-/// The URL that the driver writes once it serves.
-async fn driver_url(home: &Path) -> String {
-    let file = home.join("driver.url");
-    let written = async {
-        loop {
-            match std::fs::read_to_string(&file) {
-                Ok(url) if !url.trim().is_empty() => return url.trim().to_string(),
-                _ => tokio::time::sleep(POLL).await,
-            }
-        }
-    };
-    tokio::time::timeout(DEADLINE, written)
-        .await
-        .expect("the driver serves")
+    (driver, rookery.driver_url().await)
 }

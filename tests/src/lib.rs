@@ -37,3 +37,6 @@ use std::time::Duration;
 
 /// How long a test waits for anything before it fails.
 pub const DEADLINE: Duration = Duration::from_secs(120);
+
+/// How often readiness is asked for.
+pub(crate) const POLL: Duration = Duration::from_millis(10);

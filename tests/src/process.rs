@@ -8,8 +8,8 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
 
-use crate::DEADLINE;
 use crate::running_job::RunningJob;
+use crate::{DEADLINE, POLL};
 
 /// The binary with a state directory of its own.
 #[derive(Debug)]
@@ -67,6 +67,22 @@ impl Rookery {
     /// The state directory.
     pub fn home(&self) -> &Path {
         self.home.path()
+    }
+
+    /// Waits until a driver of the state directory serves; returns the URL that it has written.
+    pub async fn driver_url(&self) -> String {
+        let file = self.home().join("driver.url");
+        let written = async {
+            loop {
+                match std::fs::read_to_string(&file) {
+                    Ok(url) if !url.trim().is_empty() => return url.trim().to_string(),
+                    _ => tokio::time::sleep(POLL).await,
+                }
+            }
+        };
+        tokio::time::timeout(DEADLINE, written)
+            .await
+            .expect("the driver serves")
     }
 
     /// The token that the state directory's drivers ask for.

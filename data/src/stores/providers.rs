@@ -78,16 +78,19 @@ pub(super) fn amazon(
         .get_config_value(&AmazonS3ConfigKey::SkipSignature)
         .as_deref()
         == Some("true");
-    let settings = AMAZON_SETTINGS
-        .iter()
-        .filter_map(|key| Some((key.as_ref().to_string(), builder.get_config_value(key)?)));
-    let settings = settings.collect();
+    let settings = settings(&AMAZON_SETTINGS, |key| builder.get_config_value(key));
     let store = builder.build()?;
     let lender = match is_public {
         true => Lender::Nobody,
         false => Lender::Amazon(Arc::clone(store.credentials())),
     };
     Ok((Arc::new(store), settings, lender))
+}
+
+/// Those of the settings that have a value, by the names of `object_store`.
+fn settings<K: AsRef<str>>(keys: &[K], value: impl Fn(&K) -> Option<String>) -> BTreeMap<String, String> {
+    let known = |key: &K| Some((key.as_ref().to_string(), value(key)?));
+    keys.iter().filter_map(known).collect()
 }
 
 pub(super) fn google(
@@ -111,10 +114,7 @@ pub(super) fn google(
         .get_config_value(&GoogleConfigKey::SkipSignature)
         .as_deref()
         == Some("true");
-    let settings = GOOGLE_SETTINGS
-        .iter()
-        .filter_map(|key| Some((key.as_ref().to_string(), builder.get_config_value(key)?)));
-    let settings = settings.collect();
+    let settings = settings(&GOOGLE_SETTINGS, |key| builder.get_config_value(key));
     let store = builder.build()?;
     let lender = match is_public {
         true => Lender::Nobody,
@@ -153,10 +153,7 @@ pub(super) fn azure(
         .get_config_value(&AzureConfigKey::SkipSignature)
         .as_deref()
         == Some("true");
-    let settings = AZURE_SETTINGS
-        .iter()
-        .filter_map(|key| Some((key.as_ref().to_string(), builder.get_config_value(key)?)));
-    let settings = settings.collect();
+    let settings = settings(&AZURE_SETTINGS, |key| builder.get_config_value(key));
     let key = builder.get_config_value(&AzureConfigKey::AccessKey);
     let key = key.map(|key| ("access_key".to_string(), key));
     let store = builder.build()?;

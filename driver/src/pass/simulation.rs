@@ -251,15 +251,7 @@ impl World {
     }
 
     fn view(&self) -> View {
-        let all = self.workers.all();
-        let of = |is_meant: fn(WorkerState) -> bool| {
-            let meant = all.iter().filter(|worker| is_meant(worker.state));
-            meant.map(|worker| worker.url.clone()).collect()
-        };
-        View {
-            active: of(|state| state == WorkerState::Active),
-            there: of(WorkerState::is_there),
-        }
+        View::of(&self.workers.all())
     }
 
     fn job(&mut self, id: &str) -> &mut Job {
