@@ -61,7 +61,8 @@ pub async fn run(
         identity.map(to_workers),
     );
     let tls = identity.map(|identity| identity.server(Callers::Members));
-    let stop = shutdown.child_token();
+    // Not with `shutdown`: a worker that drains is asked for what it holds until nobody needs it.
+    let stop = CancellationToken::new();
     let grpc = Routes::new(trainer).add_service(worker_service(cache, channels, sources));
     let serve = port::serve(
         Port::new(listener, tls.transpose()?),
