@@ -54,6 +54,7 @@ mod model;
 pub mod optimizer;
 mod partial;
 mod pipeline;
+mod profile;
 mod row;
 mod stages;
 mod summary;
@@ -75,6 +76,7 @@ pub use model::{InputColumn, MODEL_FORMAT, MODEL_VERSION, Model, Predictions};
 pub use optimizer::TerminationReason;
 pub use partial::Partial;
 pub use pipeline::{FitPass, FitStatistics, FittedPipeline, PassStage, PipelineFit, PipelineSpec};
+pub use profile::{ColumnProfile, InvalidValue, InvalidValues, Profile, ValueProfile};
 pub use row::RowProblem;
 pub use stages::{
     FittedMinMaxScaler, FittedStage, FittedStringIndexer, HandleInvalid, MinMaxScaler, StageSpec,

@@ -9,12 +9,14 @@ use crate::frame::{Column, ColumnData, ColumnKind, Frame};
 use crate::logistic_regression::LogisticRegressionModel;
 use crate::metrics::MulticlassMetrics;
 use crate::pipeline::FittedPipeline;
+use crate::profile::{InvalidValues, Profile};
 use crate::row;
 
 /// The `format` of a model file.
 pub const MODEL_FORMAT: &str = "rookery.model";
-/// The `version` of model files this crate writes, and the only one it reads.
-pub const MODEL_VERSION: u32 = 1;
+/// The `version` of model files this crate writes. It reads those before, too: version 1 lacks the profile and what is
+/// done with invalid values.
+pub const MODEL_VERSION: u32 = 2;
 
 /// A trained model with everything needed to predict from raw columns.
 #[derive(Debug, Clone, PartialEq)]
@@ -29,6 +31,10 @@ pub struct Model {
     pub label: String,
     /// The classifier.
     pub classifier: LogisticRegressionModel,
+    /// What serving does with nulls and unseen categories.
+    pub invalid_values: InvalidValues,
+    /// What the inputs looked like in training, if that is known.
+    pub profile: Option<Profile>,
 }
 
 /// A column a model reads.
@@ -68,6 +74,10 @@ struct ModelFile {
     features: String,
     label: String,
     classifier: LogisticRegressionModel,
+    #[serde(default)]
+    invalid_values: InvalidValues,
+    #[serde(default)]
+    profile: Option<Profile>,
 }
 
 /// The part of a model file that says whether the rest can be read.
@@ -122,6 +132,8 @@ impl Model {
             features,
             label,
             classifier,
+            invalid_values: InvalidValues::default(),
+            profile: None,
         })
     }
 
@@ -143,6 +155,8 @@ impl Model {
             features,
             label,
             classifier,
+            invalid_values,
+            profile,
         } = self.clone();
         let (format, version) = (MODEL_FORMAT.to_owned(), MODEL_VERSION);
         let file = ModelFile {
@@ -153,6 +167,8 @@ impl Model {
             features,
             label,
             classifier,
+            invalid_values,
+            profile,
         };
         serde_json::to_string_pretty(&file).map_err(|error| MlError::InvalidModel(error.to_string()))
     }
@@ -171,9 +187,10 @@ impl Model {
                 "expected format {MODEL_FORMAT}, found {found}"
             )));
         }
-        if version != Some(MODEL_VERSION) {
+        if !version.is_some_and(|version| (1..=MODEL_VERSION).contains(&version)) {
             let found = version.map_or_else(|| "none".to_owned(), |version| version.to_string());
-            let text = format!("version {found} cannot be read, this program reads version {MODEL_VERSION}");
+            let text =
+                format!("version {found} cannot be read, this program reads versions 1 to {MODEL_VERSION}");
             return Err(MlError::InvalidModel(text));
         }
         let file: ModelFile = serde_json::from_str(json).map_err(invalid)?;
@@ -183,6 +200,8 @@ impl Model {
             features,
             label,
             classifier,
+            invalid_values,
+            profile,
             ..
         } = file;
         classifier.check_shape()?;
@@ -192,6 +211,8 @@ impl Model {
             features,
             label,
             classifier,
+            invalid_values,
+            profile,
         })
     }
 
@@ -383,10 +404,10 @@ mod tests {
     fn other_versions_and_broken_models_are_refused() {
         let json = model().to_json().expect("writable");
         let error = |json: &str| Model::from_json(json).expect_err("not a model").to_string();
-        let newer = json.replacen("\"version\": 1", "\"version\": 2", 1);
+        let newer = json.replacen("\"version\": 2", "\"version\": 3", 1);
         assert_eq!(
             error(&newer),
-            "model: version 2 cannot be read, this program reads version 1"
+            "model: version 3 cannot be read, this program reads versions 1 to 2"
         );
         assert_eq!(error("{}"), "model: expected format rookery.model, found none");
         let wrong = json.replacen("\"num_features\": 2", "\"num_features\": 3", 1);

@@ -11,15 +11,26 @@ use crate::repository;
 const FILE_LINES_MAX: usize = 500;
 
 /// Which of our crates each crate may use.
-const ARROWS: [(&str, &[&str]); 9] = [
+const ARROWS: [(&str, &[&str]); 11] = [
     ("rookery-proto", &[]),
     ("rookery-ml", &[]),
     ("rookery-tracking", &[]),
     ("rookery-data", &["rookery-ml"]),
     ("rookery-tls", &["rookery-proto"]),
+    ("rookery-formats", &["rookery-ml"]),
+    (
+        "rookery-serving",
+        &["rookery-proto", "rookery-ml", "rookery-data"],
+    ),
     (
         "rookery-worker",
-        &["rookery-proto", "rookery-ml", "rookery-data", "rookery-tls"],
+        &[
+            "rookery-proto",
+            "rookery-ml",
+            "rookery-data",
+            "rookery-tls",
+            "rookery-formats",
+        ],
     ),
     (
         "rookery-driver",
@@ -29,6 +40,8 @@ const ARROWS: [(&str, &[&str]); 9] = [
             "rookery-data",
             "rookery-tls",
             "rookery-tracking",
+            "rookery-formats",
+            "rookery-serving",
         ],
     ),
     (
@@ -41,6 +54,8 @@ const ARROWS: [(&str, &[&str]); 9] = [
             "rookery-tracking",
             "rookery-worker",
             "rookery-driver",
+            "rookery-formats",
+            "rookery-serving",
         ],
     ),
     ("rookery-tests", &["rookery-proto"]),
