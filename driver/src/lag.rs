@@ -3,7 +3,7 @@
 //!
 //! A worker is slow when all others that had something to do are done, have waited for three times as long as they took and
 //! a bound on top, and read three times as fast. So more data is not taken for slowness, and where there is nobody to
-//! compare with, nobody is slow.
+//! compare with, nobody is slow. Nor are more than half: what most workers are is not slow.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -107,7 +107,7 @@ impl Lag {
         seen.keeping.note(before.keeping, progress.keeping, now);
     }
 
-    /// Who is slow; never all.
+    /// Who is slow; never more than half.
     pub(crate) fn slow(&self, now: Instant) -> BTreeSet<Url> {
         let stages: &[Stage] = match self.shuffles {
             true => &[Stage::Reading, Stage::Keeping],
@@ -137,7 +137,11 @@ impl Lag {
             _ => false,
         };
         let slow = at_work.into_iter().filter(|(_, seen)| is_slow(seen));
-        slow.map(|(url, _)| url.clone()).collect()
+        let slow: BTreeSet<Url> = slow.map(|(url, _)| url.clone()).collect();
+        match slow.len() * 2 > self.seen.len() {
+            true => BTreeSet::new(),
+            false => slow,
+        }
     }
 }
 

@@ -37,7 +37,7 @@ impl Trouble {
     fn slow(slow: BTreeSet<Url>, waited: Duration) -> Self {
         let urls: Vec<&str> = slow.iter().map(Url::as_str).collect();
         let message = format!(
-            "worker {} reads at less than a third of the others' speed and let them wait: {:.1} s have passed",
+            "worker {} let the others wait for its rows, {:.1} s after reading began",
             urls.join(", "),
             waited.as_secs_f64()
         );
