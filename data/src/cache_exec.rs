@@ -21,9 +21,11 @@ use datafusion::physical_plan::{
 use futures::TryStreamExt;
 use serde::{Deserialize, Serialize};
 
+use crate::activity::Kind;
 use crate::cache::PartitionCache;
 use crate::gather::Gatherer;
 use crate::spec::SplitSpec;
+use crate::stores::WorkerSources;
 use crate::table::PARTITION_COLUMN;
 
 /// What the operator is told; travels to the workers as JSON.
@@ -189,11 +191,14 @@ impl ExecutionPlan for CachePartitionExec {
         let Some(cache) = context.session_config().get_extension::<PartitionCache>() else {
             return internal_err!("the session has no partition cache");
         };
+        let sources = context.session_config().get_extension::<WorkerSources>();
+        let activity = sources.and_then(|sources| sources.activity(&self.spec.dataset));
         let pool = Arc::clone(context.memory_pool());
         let mut input = self.input.execute(partition, context)?;
         let mut gatherer = Gatherer::new(&self.spec, &input.schema(), cache, pool)
             .map_err(|e| internal_datafusion_err!("{e}"))?;
         let report = async move {
+            let _keeping = activity.as_ref().map(|activity| activity.begin(Kind::Keeping));
             while let Some(batch) = input.try_next().await? {
                 gatherer.push(&batch)?;
             }

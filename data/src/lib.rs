@@ -11,6 +11,7 @@
 //! From then on the engine is out of the loop: workers turn cached partitions into [`frame`]s and blocks, and
 //! train on those.
 
+mod activity;
 pub mod cache;
 mod cache_exec;
 mod cache_node;
@@ -41,7 +42,9 @@ pub mod split;
 pub mod stores;
 mod table;
 pub mod unusable;
+mod watched_scan;
 
+pub use activity::{Progress, Work};
 pub use dataset::{Dataset, PartitionInfo};
 pub use error::{DataError, DataErrorKind};
 pub use materialization::Materialization;

@@ -115,6 +115,11 @@ impl IngestPlan {
         }
     }
 
+    /// Whether rows of one partition come from several workers, each of which may wait for the others.
+    pub fn shuffles(&self) -> bool {
+        self.arrival == Arrival::Shuffled
+    }
+
     /// The same plan for these partitions alone; what is in each does not change.
     pub(crate) fn only(&self, numbers: BTreeSet<u32>) -> Self {
         Self {

@@ -21,6 +21,7 @@ pub mod job_spec;
 mod jobs;
 mod join;
 mod journal;
+mod lag;
 mod lease;
 mod materialize;
 mod members;
@@ -39,6 +40,7 @@ mod served_files;
 mod server;
 mod stop;
 mod training;
+mod watching;
 mod worker_channel;
 mod workers;
 

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::future::{join_all, select_all, try_join_all};
-use rookery_data::IngestPlan;
 use rookery_data::engine::{Channels, Engine};
+use rookery_data::{IngestPlan, Progress};
 use rookery_proto::{ErrorClass, Failure};
 use url::Url;
 
@@ -23,6 +23,9 @@ pub(crate) const MAX_RECOVERIES: u32 = 50;
 
 /// How long a worker may take to say that it is there, and to drop a dataset.
 const PROBE_DEADLINE: Duration = Duration::from_secs(5);
+
+/// How long a worker may take to say how far it is.
+const PROGRESS_DEADLINE: Duration = Duration::from_secs(1);
 
 /// How long a worker may take to hear what it may read.
 const PREPARE_DEADLINE: Duration = Duration::from_secs(30);
@@ -130,11 +133,11 @@ impl Members {
     }
 
     /// The result of `work` that needs these workers, or a failure as soon as one of them is gone.
-    pub(crate) async fn with<T>(
+    pub(crate) async fn with<T, E: From<Failure>>(
         &self,
         urls: &[Url],
-        work: impl Future<Output = Result<T, Failure>>,
-    ) -> Result<T, Failure> {
+        work: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, E> {
         let gone = urls.iter().map(|url| {
             Box::pin(async move {
                 let reason = self.workers.gone(url).await;
@@ -149,7 +152,7 @@ impl Members {
             // What is done is done, whoever goes at the same moment.
             biased;
             done = work => done,
-            (failure, ..) = select_all(gone) => Err(failure),
+            (failure, ..) = select_all(gone) => Err(failure.into()),
         }
     }
 
@@ -175,7 +178,24 @@ impl Members {
         join_all(urls.iter().map(ask)).await
     }
 
-    /// Tells workers to drop partitions that others hold now.
+    /// Asks each worker what it has done until now; one that does not say is left out, and lost only if others find it so.
+    pub(crate) async fn progress(&self, urls: &[Url]) -> Vec<(Url, Progress)> {
+        let ask = |url: &Url| {
+            let worker = WorkerChannel::new(&self.channels, url.clone(), PROGRESS_DEADLINE);
+            let url = url.clone();
+            async move {
+                let progress = async { worker?.progress(&self.dataset).await }.await;
+                progress.ok().map(|progress| (url, progress))
+            }
+        };
+        join_all(urls.iter().map(ask))
+            .await
+            .into_iter()
+            .flatten()
+            .collect()
+    }
+
+    /// Tells workers to drop partitions that others hold now, or make again; all if none are named.
     pub(crate) async fn release_partitions(&self, moved: BTreeMap<Url, Vec<u32>>) {
         let release = |(url, numbers): (Url, Vec<u32>)| async move {
             let worker = WorkerChannel::new(&self.channels, url.clone(), PROBE_DEADLINE);

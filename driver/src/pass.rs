@@ -12,6 +12,7 @@ use rookery_proto::Failure;
 use tokio::time::Instant;
 use url::Url;
 
+use crate::lag::TIMES;
 use crate::materialize::lost_too_often;
 use crate::members::{MAX_RECOVERIES, is_recoverable};
 use crate::rebalance::{self, Step};
@@ -90,12 +91,19 @@ pub(crate) enum Why {
     Moved(&'static str),
 }
 
+/// Those of the active workers that are not slow; all if there are no others.
+pub(crate) fn quick(active: &BTreeSet<Url>, slow: &BTreeSet<Url>) -> BTreeSet<Url> {
+    let quick: BTreeSet<Url> = active.difference(slow).cloned().collect();
+    if quick.is_empty() { active.clone() } else { quick }
+}
+
 impl Standing {
-    /// Partitions as they were made. A worker is slow when it takes three times as long as all others, and this on top.
-    pub(crate) fn new(owners: BTreeMap<u32, Url>, straggler_after: Duration) -> Self {
+    /// Partitions as they were made; some workers may have been `slow` to make them. A worker is slow when it takes three
+    /// times as long as all others, and `straggler_after` on top.
+    pub(crate) fn new(owners: BTreeMap<u32, Url>, slow: BTreeSet<Url>, straggler_after: Duration) -> Self {
         Self {
             owners,
-            slow: BTreeSet::new(),
+            slow,
             recoveries: 0,
             rebalances: true,
             straggler_after,
@@ -121,14 +129,14 @@ impl Standing {
         holdings
     }
 
+    /// Notes workers that let others wait while partitions were made.
+    pub(crate) fn note_slow(&mut self, slow: BTreeSet<Url>) {
+        self.slow.extend(slow);
+    }
+
     /// Leaves slow workers out, unless there are no others.
     fn quick(&self, view: &View) -> BTreeSet<Url> {
-        let quick: BTreeSet<Url> = view.active.difference(&self.slow).cloned().collect();
-        if quick.is_empty() {
-            view.active.clone()
-        } else {
-            quick
-        }
+        quick(&view.active, &self.slow)
     }
 
     /// What has to move before the pass begins.
@@ -321,6 +329,7 @@ impl Pass {
             .iter()
             .any(|url| !self.waiting.contains_key(url));
         let so_far = now.saturating_duration_since(self.asked_at);
-        (has_other && !self.waiting.is_empty()).then(|| self.asked_at + so_far * 3 + standing.straggler_after)
+        (has_other && !self.waiting.is_empty())
+            .then(|| self.asked_at + so_far * TIMES + standing.straggler_after)
     }
 }

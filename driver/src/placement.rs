@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::StreamExt;
 use futures::future::try_join_all;
@@ -10,14 +11,17 @@ use futures::stream::FuturesUnordered;
 use rookery_data::{Dataset, IngestPlan, PartitionInfo};
 use rookery_ml::MlError;
 use rookery_ml::tree::{Node, merge_nodes};
-use rookery_proto::Failure;
+use rookery_proto::{ErrorClass, Failure};
 use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep_until};
 use url::Url;
 
 use crate::error::{internal, of_data, of_ml};
+use crate::lag::TIMES;
+use crate::materialize::Materialized;
 use crate::members::{Members, is_recoverable};
 use crate::pass::{Action, Pass, Standing, Why};
+use crate::watching::{Trouble, watched};
 use crate::worker_channel::{BlockSpec, Holding, Task, WorkerChannel};
 use crate::workers::WorkerInfo;
 
@@ -27,6 +31,8 @@ pub(crate) struct Placement {
     plan: IngestPlan,
     /// The leaf of each partition.
     leaves: BTreeMap<u32, u32>,
+    /// How long moving partitions may take, which hold the job up meanwhile.
+    move_deadline: Duration,
     state: Mutex<State>,
     tell: Box<dyn Fn(String) + Send + Sync>,
 }
@@ -43,20 +49,30 @@ impl Placement {
     pub(crate) fn new(
         members: Arc<Members>,
         plan: &IngestPlan,
-        dataset: &Dataset,
+        made: &Materialized,
         tell: impl Fn(String) + Send + Sync + 'static,
     ) -> Result<Self, Failure> {
+        let dataset = &made.dataset;
         let numbers = dataset.partitions.iter().map(|partition| partition.number);
-        let standing = Standing::new(owners(dataset)?, members.config().straggler_after);
+        let standing = Standing::new(
+            owners(dataset)?,
+            made.slow.clone(),
+            members.config().straggler_after,
+        );
+        let config = members.config();
+        let move_deadline = made.alone.map_or(config.ingest_deadline, |alone| {
+            (alone * TIMES + config.straggler_after).min(config.ingest_deadline)
+        });
         Ok(Self {
-            members,
             plan: plan.clone(),
             leaves: numbers.zip(0..).collect(),
+            move_deadline,
             state: Mutex::new(State {
                 dataset: dataset.clone(),
                 standing,
                 blocks: None,
             }),
+            members,
             tell: Box::new(tell),
         })
     }
@@ -173,7 +189,22 @@ impl Placement {
         }
         let mut workers = self.members.active_now();
         workers.retain(|worker| on.contains(&worker.url));
-        let made = self.rebuild(state, &workers, partitions).await;
+        let deadline = match why {
+            Why::Lost(_) => self.members.config().ingest_deadline,
+            Why::Moved(_) => self.move_deadline,
+        };
+        let made = match self.rebuild(state, &workers, partitions, deadline).await {
+            Ok(made) => Ok(made),
+            Err(trouble) => {
+                let trouble = self.blame(trouble, on, why);
+                // Others will make, or have, what these have begun.
+                let begun = |url: &Url| (url.clone(), partitions.iter().copied().collect());
+                let begun = trouble.slow.iter().map(begun).collect();
+                self.members.release_partitions(begun).await;
+                state.standing.note_slow(trouble.slow);
+                Err(trouble.failure)
+            }
+        };
         if let Why::Moved(reason) = why {
             let dataset = self.members.dataset();
             match &made {
@@ -184,24 +215,40 @@ impl Placement {
         made
     }
 
-    /// Makes partitions on these workers, with their blocks if there are any.
+    /// Those who do not come to an end with what was to be moved to them are slow, if there are others.
+    fn blame(&self, trouble: Trouble, on: &BTreeSet<Url>, why: &Why) -> Trouble {
+        let is_late = matches!(why, Why::Moved(_)) && trouble.failure.class == ErrorClass::TimedOut;
+        if !is_late || self.members.view().active.is_subset(on) {
+            return trouble;
+        }
+        let failure = Failure {
+            class: ErrorClass::Unreachable,
+            ..trouble.failure
+        };
+        Trouble {
+            failure,
+            slow: on.clone(),
+        }
+    }
+
+    /// Makes partitions on these workers within `deadline`, with their blocks if there are any.
     async fn rebuild(
         &self,
         state: &mut State,
         workers: &[WorkerInfo],
         numbers: &BTreeSet<u32>,
-    ) -> Result<BTreeMap<u32, Url>, Failure> {
+        deadline: Duration,
+    ) -> Result<BTreeMap<u32, Url>, Trouble> {
         let urls: Vec<Url> = workers.iter().map(|worker| worker.url.clone()).collect();
         let holders = state.standing.owners().values().chain(&urls).cloned().collect();
         self.members.hold(holders);
-        let deadline = self.members.config().ingest_deadline;
         let rebuilt = async {
             let engine = self.members.engine(workers).await?;
-            let rebuilt = state
-                .dataset
-                .rebuild(&engine, &self.plan, numbers, deadline)
-                .await;
-            rebuilt.map_err(of_data)
+            let reading = async {
+                let rebuilt = state.dataset.rebuild(&engine, &self.plan, numbers, deadline);
+                rebuilt.await.map_err(of_data)
+            };
+            watched(&self.members, &urls, self.plan.shuffles(), reading).await
         };
         self.members.with(&urls, rebuilt).await?;
         self.members

@@ -191,16 +191,17 @@ impl Job {
             ),
         );
         let first_attempt = self.resumption.as_ref().map_or(0, Resumption::first_attempt);
-        let dataset = materialize::materialize(members, plan, first_attempt, |lost| self.warn(lost))
+        let made = materialize::materialize(members, plan, first_attempt, |lost| self.warn(lost))
             .instrument(phase)
             .await?;
         if let Some(resumption) = &self.resumption {
-            resumption.check_data(&dataset.fingerprint)?;
+            resumption.check_data(&made.dataset.fingerprint)?;
         }
         let (id, events) = (self.id.clone(), Arc::clone(&self.events));
-        let placement = Placement::new(Arc::clone(members), plan, &dataset, move |lost| {
+        let placement = Placement::new(Arc::clone(members), plan, &made, move |lost| {
             telling::warn(&events, &id, lost);
         })?;
+        let dataset = made.dataset;
         self.report(&dataset);
 
         let phase = self.phase(

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use rookery_data::engine::{Channels, WorkerConnection};
 use rookery_data::stores::Announcement;
-
+use rookery_data::{Progress, Work};
 use rookery_ml::tree::Node;
 use rookery_ml::{
     ConfusionCell, Family, FitStatistics, KernelCoefficients, MulticlassMetrics, Partial, StageStatistics,
@@ -213,6 +213,22 @@ impl WorkerChannel {
         Ok(response.reports_json)
     }
 
+    /// What the worker has done for a dataset until now.
+    pub(crate) async fn progress(&self, dataset_id: &str) -> Result<Progress, Failure> {
+        let request = v1::GetProgressRequest {
+            dataset_id: dataset_id.to_string(),
+        };
+        let mut client = self.client.clone();
+        let response = self
+            .bounded("get_progress", None, client.get_progress(request))
+            .await?;
+        Ok(Progress {
+            bytes_read: response.bytes_read,
+            reading: work(response.reading),
+            keeping: work(response.keeping),
+        })
+    }
+
     /// Drops these partitions of a dataset, or all if there are none.
     pub(crate) async fn release(&self, dataset_id: &str, partitions: Vec<u32>) -> Result<(), Failure> {
         let request = v1::ReleaseRequest {
@@ -331,6 +347,14 @@ fn statistics(message: v1::StageStatistics) -> Result<(u32, StageStatistics), Fa
         None => return Err(internal("a worker's statistics lack their kind")),
     };
     Ok((message.stage, statistics))
+}
+
+fn work(message: Option<v1::StreamWork>) -> Work {
+    let message = message.unwrap_or_default();
+    Work {
+        open: message.open,
+        took: Duration::from_micros(message.took_us),
+    }
 }
 
 fn summary(message: v1::Summary) -> Summary {

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use rookery_tests::{Dataset, Network, TestCluster, say, write_jobs};
+use rookery_tests::{Dataset, Lateness, Network, TestCluster, say, write_jobs};
 use tempfile::TempDir;
 
 use crate::BINARY;
@@ -13,8 +13,11 @@ const SEED: u64 = 1;
 const WORKERS: usize = 3;
 /// How much later than it could a worker answers each round: so jobs last long enough to be struck.
 const UNHURRIED: Duration = Duration::from_millis(25);
-/// The same for a worker that lags behind all others.
-const LATE: Duration = Duration::from_secs(4);
+/// A worker that lags behind all others.
+const LATE: Lateness = Lateness {
+    answers: Duration::from_secs(4),
+    reads: Duration::from_secs(2),
+};
 const DRIVER: &[&str] = &[
     "--heartbeat-interval-ms",
     "100",
@@ -55,7 +58,10 @@ impl Struck {
     async fn strike(&mut self, chance: &mut Chance) {
         let worker = chance.below(WORKERS as u64) as usize;
         match chance.below(8) {
-            0 | 1 => self.replace(worker, UNHURRIED, Condition::Well).await,
+            0 | 1 => {
+                self.replace(worker, Lateness::of_answers(UNHURRIED), Condition::Well)
+                    .await
+            }
             2 => {
                 self.cluster.signal_worker(worker, "STOP").await;
                 // A cut link is what must be mended.
@@ -82,12 +88,12 @@ impl Struck {
     }
 
     /// Kills a worker and starts another one.
-    async fn replace(&mut self, worker: usize, delay: Duration, condition: Condition) {
+    async fn replace(&mut self, worker: usize, lateness: Lateness, condition: Condition) {
         if self.workers[worker] == Condition::Cut {
             self.cluster.set_link(worker, true);
         }
         self.cluster.remove_worker(worker).await;
-        self.cluster.spawn_worker(delay);
+        self.cluster.spawn_worker(lateness);
         self.workers.remove(worker);
         self.workers.push(condition);
     }

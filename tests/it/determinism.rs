@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use rookery_tests::{Dataset, TestCluster, write_jobs};
+use rookery_tests::{Dataset, Lateness, TestCluster, write_jobs};
 use tempfile::TempDir;
 
 use crate::BINARY;
@@ -74,7 +74,7 @@ async fn late_work_changes_nothing() {
     for late in 0..2 {
         let cluster = TestCluster::new(BINARY)
             .workers(2)
-            .late_worker(late, Duration::from_millis(30))
+            .late_worker(late, Lateness::of_answers(Duration::from_millis(30)))
             .start()
             .await;
         let output = cluster.submit(&job, &[small]).await.succeeded();

@@ -17,9 +17,10 @@ mod mlflow; // the stock MLflow client, and a real MLflow server to be compared 
 mod named; // clusters with a name
 mod object_stores; // sources by URL: S3 and the web
 mod records; // everything that was recorded, looked at and changed
-mod recovery; // workers that come, go, hang and lag while a job runs
+mod recovery; // workers that come, go and hang while a job runs
 mod restart; // a driver that is killed and started again
 mod secrets; // what nobody must find anywhere
+mod slow_workers; // workers that lag while a job runs
 mod tidy; // the shape of the repository itself
 mod tls; // a cluster between machines, and who is not let in
 mod traces; // what a collector of OpenTelemetry hears

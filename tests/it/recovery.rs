@@ -1,6 +1,6 @@
-//! Workers come, go, hang and lag while a job runs: it ends with the model that it would have had without.
+//! Workers come, go and hang while a job runs: it ends with the model that it would have had without.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rookery_tests::{Dataset, Output, RunningJob, TestCluster, write_jobs};
@@ -9,16 +9,16 @@ use tempfile::TempDir;
 use crate::BINARY;
 
 /// Enough rows for some twenty partitions.
-const POINTS: Dataset = Dataset {
+pub(crate) const POINTS: Dataset = Dataset {
     rows: 60_000,
     classes: 3,
     seed: 23,
 };
-const SMALL_PARTITIONS: &[&str] = &["data.partition_bytes=200000"];
+pub(crate) const SMALL_PARTITIONS: &[&str] = &["data.partition_bytes=200000"];
 /// Time to strike within a round.
-const UNHURRIED: Duration = Duration::from_millis(40);
+pub(crate) const UNHURRIED: Duration = Duration::from_millis(40);
 /// What a driver bears in these tests.
-const IMPATIENT: &[&str] = &[
+pub(crate) const IMPATIENT: &[&str] = &[
     "--heartbeat-interval-ms",
     "100",
     "--heartbeat-timeout-ms",
@@ -29,20 +29,23 @@ const IMPATIENT: &[&str] = &[
     "1000",
 ];
 
-struct Jobs {
-    _folder: TempDir,
-    csv: PathBuf,
-    join: PathBuf,
+pub(crate) struct Jobs {
+    folder: TempDir,
+    pub(crate) csv: PathBuf,
+    pub(crate) join: PathBuf,
 }
 
-fn jobs() -> Jobs {
+impl Jobs {
+    /// Where jobs and data are.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+}
+
+pub(crate) fn jobs() -> Jobs {
     let folder = TempDir::new().unwrap();
     let [csv, _, join] = write_jobs(folder.path(), POINTS);
-    Jobs {
-        _folder: folder,
-        csv,
-        join,
-    }
+    Jobs { folder, csv, join }
 }
 
 async fn cluster(workers: usize) -> TestCluster {
@@ -55,13 +58,13 @@ async fn cluster(workers: usize) -> TestCluster {
 }
 
 /// What the job gives when nobody disturbs it.
-async fn undisturbed(job: &PathBuf) -> Vec<String> {
+pub(crate) async fn undisturbed(job: &Path, overrides: &[&str]) -> Vec<String> {
     let cluster = TestCluster::new(BINARY).workers(2).start().await;
-    cluster.submit(job, SMALL_PARTITIONS).await.succeeded().digests()
+    cluster.submit(job, overrides).await.succeeded().digests()
 }
 
 /// The job said that it lost a worker, and ended with the model that it would have had.
-fn check(ended: Output, expected: &[String], what: &str) {
+pub(crate) fn check(ended: Output, expected: &[String], what: &str) {
     let ended = ended.succeeded();
     let warned = ended.json_lines().iter().any(|event| {
         let message = event["message"].as_str().unwrap_or_default();
@@ -78,7 +81,7 @@ pub(crate) enum Moment {
     Iteration(u64),
 }
 
-const MOMENTS: [Moment; 6] = [
+pub(crate) const MOMENTS: [Moment; 6] = [
     Moment::Phase("materialize"),
     Moment::Phase("fit_stages"),
     Moment::Phase("build_blocks"),
@@ -94,68 +97,58 @@ pub(crate) async fn reach(job: &mut RunningJob, moment: Moment) {
     }
 }
 
+/// The same of a job that was struck at a moment: in the last phase it may have had what it needed already.
+pub(crate) fn check_at(moment: Moment, ended: Output, expected: &[String], what: &str) {
+    match moment {
+        Moment::Phase("evaluate") => assert_eq!(ended.succeeded().digests(), expected, "{what}"),
+        _ => check(ended, expected, &format!("{what} {moment:?}")),
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_worker_killed_in_any_phase_leaves_no_trace_in_the_model() {
     let jobs = jobs();
     for job in [&jobs.csv, &jobs.join] {
-        let expected = undisturbed(job).await;
+        let expected = undisturbed(job, SMALL_PARTITIONS).await;
         for moment in MOMENTS {
             let mut cluster = cluster(3).await;
             let mut running = cluster.start_job(job, SMALL_PARTITIONS);
             reach(&mut running, moment).await;
             cluster.kill_worker(1).await;
             let ended = running.end().await;
-            // In the last phase the job may have had what it needed already.
-            match moment {
-                Moment::Phase("evaluate") => assert_eq!(ended.succeeded().digests(), expected),
-                _ => check(ended, &expected, &format!("{} {moment:?}", job.display())),
-            }
+            check_at(moment, ended, &expected, &job.display().to_string());
         }
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_worker_that_hangs_is_noticed_and_forgets_what_nobody_needs_when_it_goes_on() {
+async fn a_worker_that_hangs_in_any_phase_is_noticed_and_forgets_what_nobody_needs_when_it_goes_on() {
+    const WORKERS: usize = 3;
     let jobs = jobs();
-    let expected = undisturbed(&jobs.csv).await;
-    let cluster = cluster(2).await;
-    for moment in [Moment::Phase("materialize"), Moment::Iteration(3)] {
-        let mut running = cluster.start_job(&jobs.csv, SMALL_PARTITIONS);
-        reach(&mut running, moment).await;
-        cluster.signal_worker(0, "STOP").await;
-        let ended = running.end().await;
-        cluster.signal_worker(0, "CONT").await;
-        check(ended, &expected, &format!("{moment:?}"));
-        cluster.wait_for_workers(2).await;
-        // It was not there to be told when the job ended.
-        cluster.wait_until_nothing_is_held().await;
+    let cluster = cluster(WORKERS).await;
+    for job in [&jobs.csv, &jobs.join] {
+        let expected = undisturbed(job, SMALL_PARTITIONS).await;
+        for (worker, moment) in (0..WORKERS).cycle().zip(MOMENTS) {
+            let mut running = cluster.start_job(job, SMALL_PARTITIONS);
+            reach(&mut running, moment).await;
+            cluster.signal_worker(worker, "STOP").await;
+            let ended = running.end().await;
+            cluster.signal_worker(worker, "CONT").await;
+            check_at(moment, ended, &expected, &job.display().to_string());
+            cluster.wait_for_workers(WORKERS).await;
+            // It was not there to be told when the job ended.
+            cluster.wait_until_nothing_is_held().await;
+        }
+        // All work again.
+        let again = cluster.submit(job, SMALL_PARTITIONS).await.succeeded();
+        assert_eq!(again.digests(), expected);
     }
-    // Both work again.
-    let again = cluster.submit(&jobs.csv, SMALL_PARTITIONS).await.succeeded();
-    assert_eq!(again.digests(), expected);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn the_partitions_of_a_slow_worker_are_given_to_the_others() {
-    let jobs = jobs();
-    let expected = undisturbed(&jobs.csv).await;
-    let cluster = TestCluster::new(BINARY)
-        .workers(2)
-        .late_worker(0, Duration::from_secs(60))
-        .driver_arguments(IMPATIENT)
-        .start()
-        .await;
-    check(
-        cluster.submit(&jobs.csv, SMALL_PARTITIONS).await,
-        &expected,
-        "slow",
-    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_job_waits_for_a_replacement_of_its_last_worker() {
     let jobs = jobs();
-    let expected = undisturbed(&jobs.csv).await;
+    let expected = undisturbed(&jobs.csv, SMALL_PARTITIONS).await;
     let mut cluster = cluster(1).await;
     let mut running = cluster.start_job(&jobs.csv, SMALL_PARTITIONS);
     running.until_iteration(4).await;
@@ -189,7 +182,7 @@ async fn without_a_replacement_it_fails_with_the_reason() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_worker_that_joins_is_given_its_share_and_one_that_is_told_to_stop_hands_its_own_over() {
     let jobs = jobs();
-    let expected = undisturbed(&jobs.csv).await;
+    let expected = undisturbed(&jobs.csv, SMALL_PARTITIONS).await;
     let mut cluster = cluster(1).await;
     let mut running = cluster.start_job(&jobs.csv, SMALL_PARTITIONS);
     running.until_iteration(2).await;

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use rookery_tests::{DEADLINE, Rookery, TestCluster, http};
+use rookery_tests::{DEADLINE, Lateness, Rookery, TestCluster, http};
 use serde_json::{Value, json};
 
 use crate::{BINARY, lab};
@@ -119,7 +119,7 @@ async fn without_the_token_nobody_is_let_in() {
 #[tokio::test]
 async fn runs_of_a_killed_driver_end_as_failed() {
     let mut cluster = TestCluster::new(BINARY)
-        .late_worker(0, Duration::from_millis(200))
+        .late_worker(0, Lateness::of_answers(Duration::from_millis(200)))
         .driver_arguments(&[
             "--lease-ms",
             "600",

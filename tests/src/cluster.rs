@@ -27,14 +27,38 @@ pub struct Builder {
     binary: PathBuf,
     workers: usize,
     threads: usize,
-    late: Option<(usize, Duration)>,
-    delay: Duration,
+    late: Option<(usize, Lateness)>,
+    lateness: Lateness,
     driver_arguments: Vec<String>,
     tls: bool,
     environment: Vec<(String, String)>,
     shares_disk: bool,
     address: String,
     network: Option<Network>,
+    hidden: Vec<PathBuf>,
+}
+
+/// How much later than it could a worker does its work.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Lateness {
+    /// The answer to each round.
+    pub answers: Duration,
+    /// Each batch of rows of a source.
+    pub reads: Duration,
+}
+
+impl Lateness {
+    /// Answers alone are late.
+    pub fn of_answers(answers: Duration) -> Self {
+        let reads = Duration::ZERO;
+        Self { answers, reads }
+    }
+
+    /// Reads alone are late.
+    pub fn of_reads(reads: Duration) -> Self {
+        let answers = Duration::ZERO;
+        Self { answers, reads }
+    }
 }
 
 /// A running cluster; it ends when this value goes.
@@ -51,6 +75,8 @@ pub struct TestCluster {
     /// The machine of each worker, if there are several; the driver's is 0.
     machines: Vec<usize>,
     network: Option<Network>,
+    /// Folders that are empty on the workers' machines.
+    hidden: Vec<PathBuf>,
 }
 
 impl TestCluster {
@@ -62,13 +88,14 @@ impl TestCluster {
             workers: 1,
             threads: 1,
             late: None,
-            delay: Duration::ZERO,
+            lateness: Lateness::default(),
             driver_arguments: Vec::new(),
             tls: false,
             environment: Vec::new(),
             shares_disk: true,
             address: "127.0.0.1:0".to_string(),
             network: None,
+            hidden: Vec::new(),
         }
     }
 
@@ -110,7 +137,7 @@ impl TestCluster {
 
     /// Starts one more worker with one thread, and waits until `active` are there.
     pub async fn add_worker(&mut self, active: usize) {
-        self.spawn_worker(Duration::ZERO);
+        self.spawn_worker(Lateness::default());
         self.wait_for_workers(active).await;
     }
 
@@ -192,8 +219,12 @@ impl TestCluster {
         }
     }
 
-    /// Starts one more worker with one thread, that answers each round `delay` later than it could.
-    pub fn spawn_worker(&mut self, delay: Duration) {
+    /// Starts one more worker with one thread.
+    pub fn spawn_worker(&mut self, lateness: Lateness) {
+        self.spawn(1, lateness);
+    }
+
+    fn spawn(&mut self, threads: usize, lateness: Lateness) {
         let mut command = match &self.network {
             None => self.rookery.command(),
             Some(network) => {
@@ -201,21 +232,39 @@ impl TestCluster {
                 let free = (1..).find(|machine| !self.machines.contains(machine));
                 let machine = free.expect("numbers do not end");
                 self.machines.push(machine);
-                self.rookery.command_behind(&network.on(machine, &[]))
+                self.rookery.command_behind(&network.on(machine, &self.hidden()))
             }
         };
-        command.args(["worker", "--driver", &self.url, "--threads", "1"]);
+        command.args(["worker", "--driver", &self.url, "--threads", &threads.to_string()]);
         if self.network.is_some() {
             // One that was cut off comes back, however long it takes.
             command.args(["--identity-in-memory", "--driver-timeout-ms", "3600000"]);
         }
-        command.args(["--answer-delay-ms", &delay.as_millis().to_string()]);
+        for (flag, late) in [
+            ("--answer-delay-ms", lateness.answers),
+            ("--read-delay-ms", lateness.reads),
+        ] {
+            if !late.is_zero() {
+                command.args([flag, &late.as_millis().to_string()]);
+            }
+        }
         command.envs(self.join_token.iter().map(|token| ("ROOKERY_JOIN_TOKEN", token)));
         if !self.shares_disk {
             command.arg(NO_DISK);
         }
         self.workers
             .push(command.stdout(Stdio::null()).spawn().expect("the worker starts"));
+    }
+
+    /// Runs a command on a worker's machine, if there are several.
+    pub async fn run_beside_worker(&self, i: usize, arguments: &[&str]) -> Output {
+        let network = self.network.as_ref().expect("there are several machines");
+        let behind = network.on(self.machines[i], &self.hidden());
+        self.rookery.run_behind(&behind, arguments).await
+    }
+
+    fn hidden(&self) -> Vec<&Path> {
+        self.hidden.iter().map(PathBuf::as_path).collect()
     }
 
     /// Kills a worker, and waits until it is gone.
@@ -287,15 +336,18 @@ impl Builder {
         self
     }
 
-    /// Lets one worker answer each round `delay` later than it could.
-    pub fn late_worker(mut self, worker: usize, delay: Duration) -> Self {
-        self.late = Some((worker, delay));
+    /// Lets one worker be late.
+    pub fn late_worker(mut self, worker: usize, lateness: Lateness) -> Self {
+        self.late = Some((worker, lateness));
         self
     }
 
-    /// Lets every worker answer each round `delay` later than it could, so that there is time to strike.
+    /// Lets every worker do everything `delay` later than it could, so that there is time to strike.
     pub fn unhurried(mut self, delay: Duration) -> Self {
-        self.delay = delay;
+        self.lateness = Lateness {
+            answers: delay,
+            reads: delay,
+        };
         self
     }
 
@@ -331,6 +383,12 @@ impl Builder {
         self
     }
 
+    /// Lets the workers' machines see nothing in this folder, nor in the state directory.
+    pub fn hiding(mut self, folder: &Path) -> Self {
+        self.hidden.push(folder.to_path_buf());
+        self
+    }
+
     /// Lets the driver listen on another address than loopback.
     pub fn listen(mut self, address: &str) -> Self {
         self.address = address.to_string();
@@ -357,10 +415,9 @@ impl Builder {
             true => Some(tls::new_join_token(&rookery, &url).await),
             false => None,
         };
-        let on_one_machine = if self.network.is_some() { 0 } else { self.workers };
-        let workers = (0..on_one_machine)
-            .map(|i| self.start_worker(&rookery, &url, join_token.as_deref(), i))
-            .collect();
+        if !self.hidden.is_empty() {
+            self.hidden.push(rookery.home().to_path_buf());
+        }
         let mut cluster = TestCluster {
             rookery,
             url,
@@ -368,30 +425,18 @@ impl Builder {
             driver_arguments: self.driver_arguments,
             join_token,
             shares_disk: self.shares_disk,
-            workers,
+            workers: Vec::new(),
             machines: Vec::new(),
             network: self.network,
+            hidden: self.hidden,
         };
-        for _ in on_one_machine..self.workers {
-            cluster.spawn_worker(self.delay);
+        for i in 0..self.workers {
+            let late = self.late.filter(|(late, _)| *late == i);
+            let lateness = late.map_or(self.lateness, |(_, lateness)| lateness);
+            cluster.spawn(self.threads, lateness);
         }
         cluster.wait_for_workers(self.workers).await;
         cluster
-    }
-
-    fn start_worker(&self, rookery: &Rookery, url: &str, join_token: Option<&str>, i: usize) -> Child {
-        let mut command = rookery.command();
-        command.args(["worker", "--driver", url, "--threads", &self.threads.to_string()]);
-        command.envs(join_token.map(|token| ("ROOKERY_JOIN_TOKEN", token)));
-        if !self.shares_disk {
-            command.arg(NO_DISK);
-        }
-        let late = self.late.filter(|(late, _)| *late == i);
-        let delay = late.map_or(self.delay, |(_, delay)| delay);
-        if !delay.is_zero() {
-            command.args(["--answer-delay-ms", &delay.as_millis().to_string()]);
-        }
-        command.stdout(Stdio::null()).spawn().expect("the worker starts")
     }
 }
 

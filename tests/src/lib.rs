@@ -23,7 +23,7 @@ mod python;
 mod running_job;
 mod tls;
 
-pub use cluster::TestCluster;
+pub use cluster::{Lateness, TestCluster};
 pub use collector::{Collector, TracedSpan};
 pub use datasets::{Dataset, write_gzip, write_jobs};
 pub use file_server::FileServer;

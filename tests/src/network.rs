@@ -53,19 +53,18 @@ impl Network {
             "-n", &switch, "link", "add", "port-own", "type", "veth", "peer", "name", &own, "netns", "1",
         ])?;
         ip(&["-n", &switch, "link", "set", "port-own", "master", "switch", "up"])?;
-        ip(&[
-            "address",
-            "add",
-            &format!("10.77.{}.254/24", self.subnet),
-            "dev",
-            &own,
-        ])?;
+        ip(&["address", "add", &format!("{}254/24", self.subnet()), "dev", &own])?;
         ip(&["link", "set", &own, "up"])
     }
 
     /// Where a machine is reached by the others.
     pub fn address(&self, machine: usize) -> String {
-        format!("10.77.{}.{}", self.subnet, machine + 1)
+        format!("{}{}", self.subnet(), machine + 1)
+    }
+
+    /// What all their addresses begin with.
+    pub fn subnet(&self) -> String {
+        format!("10.77.{}.", self.subnet)
     }
 
     /// What a command is put behind to run on a machine on which these folders are empty.

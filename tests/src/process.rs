@@ -145,7 +145,16 @@ impl Rookery {
 
     /// Runs the binary to its end.
     pub async fn run<S: AsRef<std::ffi::OsStr>>(&self, arguments: &[S]) -> Output {
-        let run = self.command().args(arguments).output();
+        self.run_behind(&self.behind, arguments).await
+    }
+
+    /// The same behind other words.
+    pub(crate) async fn run_behind<S: AsRef<std::ffi::OsStr>>(
+        &self,
+        behind: &[String],
+        arguments: &[S],
+    ) -> Output {
+        let run = self.command_behind(behind).args(arguments).output();
         let output = tokio::time::timeout(DEADLINE, run)
             .await
             .expect("the command ends within the deadline")

@@ -30,6 +30,8 @@ pub struct WorkerConfig {
     pub drain_timeout: Duration,
     /// How much later than it could each round is answered; for tests of late work.
     pub answer_delay: Duration,
+    /// How much later than it could be each batch of rows is read; for tests of slow workers.
+    pub read_delay: Duration,
 }
 
 impl WorkerConfig {
@@ -46,6 +48,7 @@ impl WorkerConfig {
             shutdown_grace: Duration::from_secs(5),
             drain_timeout: Duration::from_secs(30),
             answer_delay: Duration::ZERO,
+            read_delay: Duration::ZERO,
         }
     }
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use arrow_batch::frames;
 use rayon::prelude::*;
+use rookery_data::Progress;
 use rookery_data::cache::{CachedPartition, PartitionCache};
 use rookery_data::stores::{Announcement, WorkerSources};
 use rookery_ml::tree::{Node, complete_subtrees, reduce_subtree};
@@ -186,6 +187,11 @@ impl Executor {
         self.cache.inventory(dataset).map_err(of_data)
     }
 
+    /// What was done for a dataset since its sources were announced the last time.
+    pub(crate) fn progress(&self, dataset: &str) -> Progress {
+        self.sources.progress(dataset)
+    }
+
     /// How many partitions are held.
     pub(crate) fn partitions(&self) -> usize {
         self.cache.len()
@@ -325,7 +331,10 @@ mod tests {
 
     #[test]
     fn what_was_announced_goes_with_its_dataset() {
-        let (cache, sources) = (PartitionCache::new("here"), WorkerSources::new(None, true));
+        let (cache, sources) = (
+            PartitionCache::new("here"),
+            WorkerSources::new(None, true, std::time::Duration::ZERO),
+        );
         let executor = Executor::new(cache, sources, 1).unwrap();
         let announcement = Announcement {
             dataset: "d".to_string(),

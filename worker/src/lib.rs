@@ -104,5 +104,9 @@ fn sources(config: &WorkerConfig, authorization: Option<&str>) -> Result<Arc<Wor
     });
     let driver = DriverAccess::new(config.driver.clone(), authorization, &tls.unwrap_or_default());
     let driver = driver.map_err(error::of_data)?;
-    Ok(WorkerSources::new(Some(driver), config.local_files))
+    Ok(WorkerSources::new(
+        Some(driver),
+        config.local_files,
+        config.read_delay,
+    ))
 }

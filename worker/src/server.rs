@@ -187,6 +187,15 @@ impl TrainerService for TrainerServer {
         Ok(Response::new(v1::ListPartitionsResponse { reports_json }))
     }
 
+    async fn get_progress(
+        &self,
+        request: Request<v1::GetProgressRequest>,
+    ) -> Result<Response<v1::GetProgressResponse>, Status> {
+        // At once, whatever else there is to do: this is how the driver learns that there is too much.
+        let progress = self.executor.progress(&request.into_inner().dataset_id);
+        Ok(Response::new(wire::progress(progress)))
+    }
+
     async fn release(
         &self,
         request: Request<v1::ReleaseRequest>,

@@ -1,5 +1,6 @@
 //! Conversions between the wire's messages and the types the work is done with.
 
+use rookery_data::{Progress, Work};
 use rookery_ml::tree::Node;
 use rookery_ml::{
     Family, FitStatistics, KernelCoefficients, MulticlassMetrics, Partial, StageStatistics, Summary,
@@ -95,6 +96,20 @@ pub(crate) fn partial(partial: Partial) -> v1::Partial {
         weight_sum: partial.weight_sum,
         rows: partial.rows,
         gradient_sum: partial.gradient_sum,
+    }
+}
+
+pub(crate) fn progress(progress: Progress) -> v1::GetProgressResponse {
+    let work = |work: Work| {
+        Some(v1::StreamWork {
+            open: work.open,
+            took_us: work.took.as_micros() as u64,
+        })
+    };
+    v1::GetProgressResponse {
+        bytes_read: progress.bytes_read,
+        reading: work(progress.reading),
+        keeping: work(progress.keeping),
     }
 }
 

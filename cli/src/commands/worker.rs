@@ -57,6 +57,10 @@ pub(crate) struct WorkerArgs {
     #[arg(long, hide = true, value_name = "MS")]
     answer_delay_ms: Option<u64>,
 
+    /// How much later than it could each batch of rows is read; for tests of slow workers
+    #[arg(long, hide = true, value_name = "MS")]
+    read_delay_ms: Option<u64>,
+
     /// Read the driver's files from the driver even if they are on this machine; for tests of machines without a shared disk
     #[arg(long, hide = true)]
     no_local_files: bool,
@@ -120,6 +124,7 @@ pub(crate) async fn worker(args: WorkerArgs, places: &Places, output: &mut Outpu
         config.token = token::of_client(&state)?;
     }
     config.answer_delay = Duration::from_millis(args.answer_delay_ms.unwrap_or(0));
+    config.read_delay = Duration::from_millis(args.read_delay_ms.unwrap_or(0));
     let (worker, driver) = (listen::display(&url), listen::display(&driver));
     match output.is_json() {
         true => output.object(&WorkerStarted {

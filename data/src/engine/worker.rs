@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::prelude::SessionConfig;
-use datafusion_distributed::{DistributedExt, Worker, WorkerQueryContext};
+use datafusion_distributed::{
+    DistributedExt, Worker, WorkerPlanRewriteEvent, WorkerPlanRewriteEventResponse, WorkerQueryContext,
+};
 use tonic::server::NamedService;
 
 use super::channel::{Channels, MAX_ENGINE_MESSAGE_BYTES};
@@ -14,6 +16,7 @@ use crate::cache::PartitionCache;
 use crate::codec::PlanCodec;
 use crate::functions;
 use crate::stores::WorkerSources;
+use crate::watched_scan::watch_scans;
 
 /// The engine's service for a worker that caches in `cache` and reads from `sources` alone. It is added to the worker's
 /// own server, so that a worker has one port.
@@ -31,15 +34,19 @@ pub fn worker_service(
 + Send
 + Sync
 + 'static {
+    let readable = Arc::clone(&sources);
     let worker = Worker::from_session_builder(move |context: WorkerQueryContext| {
-        let (cache, channels) = (Arc::clone(&cache), channels.clone());
+        let (cache, channels, sources) = (Arc::clone(&cache), channels.clone(), Arc::clone(&readable));
         async move {
             let mut builder = context
                 .builder
                 .with_distributed_user_codec(PlanCodec)
-                .with_distributed_channel_resolver(channels);
+                .with_distributed_channel_resolver(channels)
+                .with_distributed_worker_plan_rewrite_handler(|event: WorkerPlanRewriteEvent<'_>| {
+                    watch_scans(event.plan).map(WorkerPlanRewriteEventResponse::new)
+                });
             let config = builder.config().take().unwrap_or_default();
-            *builder.config() = Some(worker_config(config, cache));
+            *builder.config() = Some(worker_config(config, cache, sources));
             builder
                 .scalar_functions()
                 .get_or_insert_default()
@@ -62,14 +69,20 @@ fn runtime(sources: Arc<WorkerSources>) -> Arc<RuntimeEnv> {
         .expect("the default memory pool and disk manager need nothing")
 }
 
-fn worker_config(config: SessionConfig, cache: Arc<PartitionCache>) -> SessionConfig {
-    let mut config = config.with_extension(cache);
+fn worker_config(
+    config: SessionConfig,
+    cache: Arc<PartitionCache>,
+    sources: Arc<WorkerSources>,
+) -> SessionConfig {
+    let mut config = config.with_extension(cache).with_extension(sources);
     keep_streams_apart(&mut config);
     config
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
@@ -81,7 +94,11 @@ mod tests {
                 .enable_file_stream_work_stealing,
             "the default has changed: the setting may go"
         );
-        let config = worker_config(SessionConfig::default(), PartitionCache::new("http://here/"));
+        let config = worker_config(
+            SessionConfig::default(),
+            PartitionCache::new("http://here/"),
+            WorkerSources::new(None, true, Duration::ZERO),
+        );
         assert!(!config.options().execution.enable_file_stream_work_stealing);
         assert_eq!(
             config.get_extension::<PartitionCache>().unwrap().owner(),

@@ -30,6 +30,12 @@ pub(crate) fn url_of(dataset: &str) -> Result<ObjectStoreUrl> {
         .map_err(|e| DataError::internal(format!("\"{dataset}\" is no name of a dataset: {e}")))
 }
 
+/// The dataset whose files are under a URL.
+pub(crate) fn dataset_of(url: &ObjectStoreUrl) -> String {
+    let rest = url.as_str().strip_prefix(SCHEME).unwrap_or_default();
+    rest.trim_matches(|c| c == ':' || c == '/').to_string()
+}
+
 /// Where a plan finds a file. The dataset is in it because the engine keeps footers by location alone.
 pub(crate) fn location_of(dataset: &str, number: usize) -> Location {
     Location::from_iter([dataset.to_string(), number.to_string()])
@@ -185,6 +191,11 @@ mod tests {
     use object_store::ObjectStoreExt;
 
     use super::*;
+
+    #[test]
+    fn a_url_names_its_dataset() {
+        assert_eq!(dataset_of(&url_of("j1-data").unwrap()), "j1-data");
+    }
 
     #[tokio::test]
     async fn only_what_was_announced_is_there() {

@@ -34,7 +34,7 @@ pub use secrets::Secrets;
 pub use source_file::SourceFile;
 pub use worker_sources::WorkerSources;
 
-pub(crate) use announced_store::{AnnouncedStore, location_of, url_of};
+pub(crate) use announced_store::{AnnouncedStore, dataset_of, location_of, url_of};
 pub(crate) use announcement::Announcer;
 pub(crate) use find::find_files;
 pub(crate) use names::{compression_of, format_of};

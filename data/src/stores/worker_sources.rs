@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 use datafusion::common::DataFusionError;
 use datafusion::execution::object_store::ObjectStoreRegistry;
@@ -17,6 +18,7 @@ use super::driver_access::DriverAccess;
 use super::granted;
 use super::identity::Identity;
 use super::source_file::{Host, Remote, SourceFile};
+use crate::activity::{Activity, Progress};
 use crate::error::{DataError, Result};
 
 /// The sources of the datasets that a worker was told of.
@@ -25,15 +27,26 @@ pub struct WorkerSources {
     driver: Option<DriverAccess>,
     /// Whether files of the driver are looked for on this machine's disk first.
     local_files: bool,
-    datasets: RwLock<BTreeMap<String, Arc<AnnouncedStore>>>,
+    read_delay: Duration,
+    datasets: RwLock<BTreeMap<String, Announced>>,
+}
+
+/// A dataset that can be read.
+#[derive(Debug)]
+struct Announced {
+    store: Arc<AnnouncedStore>,
+    /// What was done for it since it was announced.
+    activity: Arc<Activity>,
 }
 
 impl WorkerSources {
-    /// Nothing yet. Files of the driver's disk that are not the very same here are read by `driver`.
-    pub fn new(driver: Option<DriverAccess>, local_files: bool) -> Arc<Self> {
+    /// Nothing yet. Files of the driver's disk that are not the very same here are read by `driver`. Each batch of rows is
+    /// there `read_delay` later than it could be, for tests of slow workers.
+    pub fn new(driver: Option<DriverAccess>, local_files: bool, read_delay: Duration) -> Arc<Self> {
         Arc::new(Self {
             driver,
             local_files,
+            read_delay,
             datasets: RwLock::default(),
         })
     }
@@ -65,12 +78,34 @@ impl WorkerSources {
                 }
             });
         }
-        let store = AnnouncedStore::new(&announcement.dataset, files);
+        let announced = Announced {
+            store: AnnouncedStore::new(&announcement.dataset, files),
+            activity: Activity::new(),
+        };
         self.datasets
             .write()
             .unwrap_or_else(PoisonError::into_inner)
-            .insert(announcement.dataset.clone(), store);
+            .insert(announcement.dataset.clone(), announced);
         Ok(())
+    }
+
+    /// What was done for a dataset since it was announced the last time.
+    pub fn progress(&self, dataset: &str) -> Progress {
+        let activity = self.activity(dataset);
+        activity.map_or_else(Progress::default, |activity| activity.progress())
+    }
+
+    /// Counts what is done for a dataset that was announced.
+    pub(crate) fn activity(&self, dataset: &str) -> Option<Arc<Activity>> {
+        let datasets = self.datasets.read().unwrap_or_else(PoisonError::into_inner);
+        datasets
+            .get(dataset)
+            .map(|announced| Arc::clone(&announced.activity))
+    }
+
+    /// How much later than it could be each batch of rows is there.
+    pub(crate) fn read_delay(&self) -> Duration {
+        self.read_delay
     }
 
     /// Forgets a dataset.
@@ -152,7 +187,7 @@ impl ObjectStoreRegistry for WorkerSources {
         let datasets = self.datasets.read().unwrap_or_else(PoisonError::into_inner);
         let announced = url.host_str().and_then(|dataset| datasets.get(dataset));
         match announced {
-            Some(store) if url.scheme() == SCHEME => Ok(Arc::clone(store) as _),
+            Some(announced) if url.scheme() == SCHEME => Ok(Arc::clone(&announced.store) as _),
             _ => Err(DataFusionError::Execution(format!(
                 "this worker may not read from {url}: it reads what its driver announced, nothing else"
             ))),
@@ -177,7 +212,7 @@ mod tests {
     async fn a_driver_that_is_gone_is_no_fault_of_the_source() {
         let url = Url::parse("http://127.0.0.1:9").unwrap();
         let driver = DriverAccess::new(url, None, &ClientTls::default()).unwrap();
-        let sources = WorkerSources::new(Some(driver), false);
+        let sources = WorkerSources::new(Some(driver), false, Duration::ZERO);
         let file = AnnouncedFile {
             name: "/data/t.csv".into(),
             source: "data.sources.t.path".into(),
@@ -207,7 +242,7 @@ mod tests {
 
     #[test]
     fn a_worker_reads_what_was_announced_until_it_is_released() {
-        let sources = WorkerSources::new(None, true);
+        let sources = WorkerSources::new(None, true, Duration::ZERO);
         let announcement = Announcement {
             dataset: "d".into(),
             files: Vec::new(),
@@ -216,6 +251,11 @@ mod tests {
         assert!(get(&sources, "rookery://d/").is_err());
         sources.announce(&announcement).unwrap();
         get(&sources, "rookery://d/").unwrap();
+        sources.activity("d").unwrap().add_read(5);
+        assert_eq!(sources.progress("d").bytes_read, 5);
+        // What an earlier attempt has done is none of the next one's.
+        sources.announce(&announcement).unwrap();
+        assert_eq!(sources.progress("d"), Progress::default());
         for url in ["file:///", "rookery://e/", "s3://d/", "http://d/", "rookery://"] {
             let refusal = get(&sources, url).unwrap_err();
             assert!(refusal.contains("nothing else"), "{url}: {refusal}");

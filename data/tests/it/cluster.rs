@@ -9,7 +9,7 @@ use arrow::array::RecordBatch;
 use rookery_data::cache::PartitionCache;
 use rookery_data::engine::{Channels, Engine, worker_service};
 use rookery_data::stores::WorkerSources;
-use rookery_data::{DataError, Dataset, IngestPlan};
+use rookery_data::{DataError, Dataset, IngestPlan, Progress};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tonic::transport::server::TcpIncoming;
@@ -47,7 +47,7 @@ impl Cluster {
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
             let url = Url::parse(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
             let cache = PartitionCache::new(name(&url));
-            let sources = WorkerSources::new(None, true);
+            let sources = WorkerSources::new(None, true, Duration::ZERO);
             let service = worker_service(Arc::clone(&cache), Channels::default(), Arc::clone(&sources));
             let (stop, stopped) = oneshot::channel::<()>();
             tokio::spawn(
@@ -68,6 +68,12 @@ impl Cluster {
     /// The URLs of the workers.
     pub(crate) fn urls(&self) -> &[Url] {
         &self.urls
+    }
+
+    /// What the workers say they have done for the dataset that was ingested last.
+    pub(crate) fn progress(&self) -> Vec<Progress> {
+        let sources = self.sources.iter();
+        sources.map(|sources| sources.progress("test")).collect()
     }
 
     /// Tells the workers what they may read for a dataset.

@@ -175,3 +175,23 @@ async fn memory_of_a_released_dataset_is_given_back() {
     assert_eq!(cache.release("d"), dataset.partitions.len());
     assert_eq!((cache.memory_bytes(), cache.is_empty()), (0, true));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn workers_count_what_they_do_from_a_scan_and_from_a_shuffle() {
+    let folder = Folder::new().with("t.csv", rows(0..40));
+    let self_join = "sql = \"select a.id, b.name from t a join t b on a.id = b.id\"\n";
+    for query in ["", self_join] {
+        let job = job("t.csv", "").replace("[data]\n", &format!("[data]\n{query}"));
+        let plan = folder.open(&job).await.unwrap();
+        assert_eq!(plan.shuffles(), !query.is_empty());
+        let cluster = Cluster::start(2).await;
+        cluster.ingest(&plan, 2).await.unwrap();
+        for progress in cluster.progress() {
+            assert!(progress.bytes_read > 0, "{progress:?}");
+            for work in [progress.reading, progress.keeping] {
+                assert_eq!(work.open, 0, "{progress:?}");
+                assert!(!work.took.is_zero(), "{progress:?}");
+            }
+        }
+    }
+}

@@ -3,7 +3,8 @@
 //! fails is played again with `ROOKERY_SIMULATION_SEED`.
 //!
 //! It must hold on every day: each job ends well, since there is a machine at the end; each pass counts each partition once;
-//! nobody is given work who is not there; no more jobs run than may; and in the end nobody holds anything.
+//! nobody is given work who is not there, or was slow while others were not; no more jobs run than may; and in the end nobody
+//! holds anything.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -63,6 +64,8 @@ struct Job {
     /// What was answered for in this pass.
     answered: Vec<u32>,
     making: Option<(BTreeSet<u32>, BTreeSet<Url>)>,
+    /// Who let the others wait.
+    slow: BTreeSet<Url>,
     awaits_worker: bool,
     ended: bool,
 }
@@ -166,7 +169,8 @@ impl World {
     /// One after the other, as chance has it: whoever does not answer is lost.
     fn probe(&mut self, id: &str, urls: Vec<Url>) {
         let job = self.job(id);
-        job.asked.clear();
+        // Who was lost has been taken out: the others are given up on.
+        job.slow.extend(std::mem::take(&mut job.asked).into_keys());
         job.epoch += 1;
         let epoch = job.epoch;
         let hangs = urls.iter().any(|url| self.machines.hangs(url));
@@ -181,6 +185,11 @@ impl World {
             "something is made somewhere",
         );
         self.assert(on.is_subset(&view.active), "work only for those who are active");
+        let slow = &self.jobs[id].slow;
+        self.assert(
+            on.is_disjoint(slow) || view.active.is_subset(slow),
+            "no more work for who was slow, unless all were",
+        );
         if let Why::Lost(reason) = why {
             self.assert(!reason.is_empty(), "there is a reason");
         }

@@ -168,13 +168,36 @@ impl World {
                 // Who hangs is waited for until it goes on, or is lost.
                 match answers.contains(&None) {
                     true => self.after(HEARTBEAT, Happening::Made { job, epoch }),
+                    false if answers.contains(&Some(false)) => {
+                        self.made(&job, Some(lost(&on[0], "the connection broke")));
+                    }
                     false => {
-                        let dead = answers.contains(&Some(false));
-                        self.made(&job, dead.then(|| lost(&on[0], "the connection broke")));
+                        let slow = self.slow_of(on);
+                        let late = slow.first().map(|url| lost(url, "it let the others wait"));
+                        self.give_up_on(&job, slow);
+                        self.made(&job, late);
                     }
                 }
             }
             Happening::Patience { .. } | Happening::Probed { .. } | Happening::Made { .. } => {}
+        }
+    }
+
+    /// Those that let the others wait when they read rows together; never all.
+    fn slow_of(&self, workers: Vec<Url>) -> BTreeSet<Url> {
+        let (slow, quick): (Vec<Url>, Vec<Url>) =
+            workers.into_iter().partition(|url| self.machines.is_slow(url));
+        match quick.is_empty() {
+            true => BTreeSet::new(),
+            false => slow.into_iter().collect(),
+        }
+    }
+
+    fn give_up_on(&mut self, job: &str, slow: BTreeSet<Url>) {
+        let job = self.job(job);
+        job.slow.extend(slow.iter().cloned());
+        if let Some(standing) = &mut job.standing {
+            standing.note_slow(slow);
         }
     }
 
@@ -329,6 +352,7 @@ impl World {
                 asked: std::collections::BTreeMap::new(),
                 answered: Vec::new(),
                 making: None,
+                slow: BTreeSet::new(),
                 awaits_worker: false,
                 ended: false,
             };
@@ -337,7 +361,7 @@ impl World {
         }
     }
 
-    /// The data are read by those who are there; how they are read when somebody goes is not played here.
+    /// The data are read by those who are there and not slow; how they are read when somebody goes is not played here.
     fn begin(&mut self, id: &str) {
         let active: Vec<Url> = self.view().active.into_iter().collect();
         let active: Vec<Url> = active
@@ -347,6 +371,8 @@ impl World {
         if active.is_empty() {
             return self.after(HEARTBEAT, Happening::Begins(id.to_string()));
         }
+        let slow = self.slow_of(active.clone());
+        let active: Vec<Url> = active.into_iter().filter(|url| !slow.contains(url)).collect();
         let numbers = 0..self.jobs[id].partitions;
         let owners: std::collections::BTreeMap<u32, Url> =
             numbers.zip(active.iter().cycle().cloned()).collect();
@@ -354,9 +380,10 @@ impl World {
             self.machines.hold(id, url, *number);
         }
         self.workers.hold(id, owners.values().cloned().collect());
-        let standing = Standing::new(owners, STRAGGLER_AFTER);
+        let standing = Standing::new(owners, slow.clone(), STRAGGLER_AFTER);
         let (start, now) = (self.start, self.now);
         let job = self.job(id);
+        job.slow = slow;
         job.began = now;
         job.pass = Some(Pass::new(&standing, start + now));
         job.standing = Some(standing);

@@ -1,0 +1,112 @@
+//! [`WatchedScanExec`]: a scan on a worker, whose time and rows are counted. It takes the scan's place when a plan has
+//! arrived, so that it never travels and plans nothing.
+
+use std::fmt;
+use std::sync::Arc;
+
+use datafusion::common::Result;
+use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode, TreeNodeRecursion};
+use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::physical_expr::PhysicalExpr;
+use datafusion::physical_plan::metrics::MetricsSet;
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use datafusion::physical_plan::{
+    DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties, ReplaceChildrenOptions,
+};
+use futures::{TryStreamExt, stream};
+
+use crate::activity::Kind;
+use crate::stores::{WorkerSources, dataset_of};
+use crate::table::partitioned_scan;
+
+/// The plan with each scan of a source watched.
+pub(crate) fn watch_scans(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
+    let watch = |node: Arc<dyn ExecutionPlan>| {
+        let dataset = partitioned_scan(&node).map(|scan| dataset_of(&scan.object_store_url));
+        Ok(match dataset {
+            Some(dataset) => Transformed::yes(Arc::new(WatchedScanExec { scan: node, dataset }) as _),
+            None => Transformed::no(node),
+        })
+    };
+    plan.transform_up(watch).data()
+}
+
+/// A scan with its place in the plan.
+#[derive(Debug)]
+struct WatchedScanExec {
+    scan: Arc<dyn ExecutionPlan>,
+    dataset: String,
+}
+
+impl DisplayAs for WatchedScanExec {
+    fn fmt_as(&self, format: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.scan.fmt_as(format, f)
+    }
+}
+
+impl ExecutionPlan for WatchedScanExec {
+    fn name(&self) -> &str {
+        "WatchedScanExec"
+    }
+
+    fn properties(&self) -> &Arc<PlanProperties> {
+        self.scan.properties()
+    }
+
+    /// None: a scan is a leaf, and so is what takes its place.
+    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
+        Vec::new()
+    }
+
+    fn apply_expressions(
+        &self,
+        visit: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
+    ) -> Result<TreeNodeRecursion> {
+        self.scan.apply_expressions(visit)
+    }
+
+    fn replace_children(
+        self: Arc<Self>,
+        _children: Vec<Arc<dyn ExecutionPlan>>,
+        _options: ReplaceChildrenOptions,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        Ok(self)
+    }
+
+    fn with_new_children(
+        self: Arc<Self>,
+        _children: Vec<Arc<dyn ExecutionPlan>>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        Ok(self)
+    }
+
+    fn metrics(&self) -> Option<MetricsSet> {
+        self.scan.metrics()
+    }
+
+    fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
+        let sources = context.session_config().get_extension::<WorkerSources>();
+        let watched =
+            sources.and_then(|sources| Some((sources.activity(&self.dataset)?, sources.read_delay())));
+        let rows = self.scan.execute(partition, context)?;
+        let Some((activity, delay)) = watched else {
+            return Ok(rows);
+        };
+        let schema = rows.schema();
+        let watched = stream::try_unfold(rows, move |mut rows| {
+            let activity = Arc::clone(&activity);
+            async move {
+                let _reading = activity.begin(Kind::Reading);
+                let Some(batch) = rows.try_next().await? else {
+                    return Ok(None);
+                };
+                if !delay.is_zero() {
+                    tokio::time::sleep(delay).await;
+                }
+                activity.add_read(batch.get_array_memory_size());
+                Ok(Some((batch, rows)))
+            }
+        });
+        Ok(Box::pin(RecordBatchStreamAdapter::new(schema, watched)))
+    }
+}
