@@ -8,7 +8,8 @@ use std::time::Instant;
 use rookery_data::engine::Channels;
 use rookery_data::{Dataset, IngestPlan};
 use rookery_ml::{
-    ColumnKind, FittedPipeline, LogisticRegressionModel, Metric, Model, PipelineFit, Summary, Training,
+    ColumnKind, FittedPipeline, LogisticRegressionModel, Metric, Model, MulticlassMetrics, PipelineFit,
+    Profile, Summary, Training,
 };
 use rookery_proto::v1::job_event::Event;
 use rookery_proto::v1::{self, Phase};
@@ -72,6 +73,8 @@ struct Prepared {
     placement: Placement,
     columns: Vec<(String, ColumnKind)>,
     pipeline: FittedPipeline,
+    /// What the training part holds in the model's inputs.
+    profile: Option<Profile>,
     blocks_id: String,
     summary: Summary,
     /// Threads of all workers together.
@@ -207,11 +210,16 @@ impl Job {
             Phase::FitStages,
             &format!("{} stages", self.spec.pipeline.stages.len()),
         );
-        let fit = PipelineFit::new(self.spec.pipeline.clone());
+        let columns = column_kinds(&dataset.columns);
+        let spec = &self.spec;
+        let inputs = spec
+            .pipeline
+            .profiled_columns(&columns, &spec.features, &spec.label);
+        let fit = PipelineFit::new(spec.pipeline.clone()).with_profile_of(inputs);
         let fitted = rounds::fit_stages(&placement, &self.id, fit)
             .instrument(phase)
             .await;
-        let pipeline = self.with_place(fitted, plan).await?;
+        let (pipeline, profile) = self.with_place(fitted, plan).await?;
 
         let phase = self.phase(Phase::BuildBlocks, &format!("{} rows", dataset.part_rows[0]));
         let blocks = BlockSpec {
@@ -226,12 +234,12 @@ impl Job {
             .await;
         let summary = self.with_place(built, plan).await?;
         check_classes(&summary, &self.spec.label)?;
-        let columns = column_kinds(&dataset.columns);
         Ok(Prepared {
             dataset,
             placement,
             columns,
             pipeline,
+            profile,
             blocks_id: blocks.blocks_id,
             summary,
             cores,
@@ -312,7 +320,7 @@ impl Job {
             &format!("{} rows", prepared.dataset.part_rows[1]),
         );
         let classifier = LogisticRegressionModel::new(&fit, &run.valid).map_err(|e| of_ml(&e))?;
-        let model = Model::new(
+        let mut model = Model::new(
             &prepared.columns,
             prepared.pipeline.clone(),
             &self.spec.features,
@@ -320,7 +328,11 @@ impl Job {
             classifier,
         )
         .map_err(|e| of_ml(&e))?;
-        let metrics = self.evaluate(prepared, &model).instrument(phase).await?;
+        let (metrics, tested) = self.evaluate(prepared, &model).instrument(phase).await?;
+        let classes = model.classifier.num_classes;
+        let profile = prepared.profile.clone();
+        model.profile = profile.map(|profile| profile.with_predictions(classes, &tested));
+        model.invalid_values = self.spec.serving;
 
         let phase = self.phase_of(recorder, Phase::Record, recorder.run_name());
         let coefficients_sha256 = model.classifier.coefficients_sha256();
@@ -352,17 +364,19 @@ impl Job {
     }
 
     /// Scores the test part; without test rows there are no metrics.
-    async fn evaluate(&self, prepared: &Prepared, model: &Model) -> Result<Vec<(Metric, f64)>, Failure> {
+    async fn evaluate(
+        &self,
+        prepared: &Prepared,
+        model: &Model,
+    ) -> Result<(Vec<(Metric, f64)>, MulticlassMetrics), Failure> {
         if prepared.dataset.part_rows[1] == 0 {
             self.warn("the test part is empty: no metrics".to_string());
-            return Ok(Vec::new());
+            return Ok((Vec::new(), MulticlassMetrics::default()));
         }
         let sums = rounds::score(&prepared.placement, &self.id, model, self.spec.weight.as_deref()).await?;
-        self.spec
-            .metrics
-            .iter()
-            .map(|metric| Ok((*metric, sums.evaluate(*metric).map_err(|e| of_ml(&e))?)))
-            .collect()
+        let metric = |metric: &Metric| Ok((*metric, sums.evaluate(*metric).map_err(|e| of_ml(&e))?));
+        let metrics: Result<_, Failure> = self.spec.metrics.iter().map(metric).collect();
+        Ok((metrics?, sums))
     }
 
     /// Names file and line in a failure about a row.

@@ -106,12 +106,11 @@ impl WorkerChannel {
         let response = self
             .bounded("fit_stages", Some(task), client.fit_stages(request))
             .await?;
-        response
-            .statistics
-            .into_iter()
-            .map(statistics)
-            .collect::<Result<_, _>>()
-            .map(|stages| FitStatistics { stages })
+        let stages = response.statistics.into_iter().map(statistics);
+        Ok(FitStatistics {
+            stages: stages.collect::<Result<_, _>>()?,
+            profile: serde_json::from_str(&response.profile_json).map_err(internal)?,
+        })
     }
 
     pub(crate) async fn build_blocks(
@@ -361,6 +360,7 @@ fn metrics(message: v1::ClassificationMetrics) -> MulticlassMetrics {
             label: cell.label,
             prediction: cell.prediction,
             weight: cell.weight,
+            rows: cell.rows,
         })
         .collect();
     MulticlassMetrics {

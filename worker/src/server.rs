@@ -82,8 +82,10 @@ impl TrainerService for TrainerServer {
         let statistics = self
             .compute(span, move |executor| executor.fit_stages(&set, &pass))
             .await?;
+        let profile_json = serde_json::to_string(&statistics.profile).map_err(internal)?;
         Ok(Response::new(v1::FitStagesResponse {
-            statistics: wire::statistics(statistics),
+            statistics: wire::statistics(statistics.stages),
+            profile_json,
         }))
     }
 

@@ -1,9 +1,9 @@
 //! Conversions between the wire's messages and the types the work is done with.
 
+use std::collections::BTreeMap;
+
 use rookery_ml::tree::Node;
-use rookery_ml::{
-    Family, FitStatistics, KernelCoefficients, MulticlassMetrics, Partial, StageStatistics, Summary,
-};
+use rookery_ml::{Family, KernelCoefficients, MulticlassMetrics, Partial, StageStatistics, Summary};
 use rookery_proto::v1;
 use rookery_proto::{ErrorClass, Failure};
 
@@ -51,7 +51,7 @@ fn malformed(what: impl std::fmt::Display) -> Failure {
     Failure::new(ErrorClass::Internal, format!("malformed request: {what}"))
 }
 
-pub(crate) fn statistics(statistics: FitStatistics) -> Vec<v1::StageStatistics> {
+pub(crate) fn statistics(stages: BTreeMap<u32, StageStatistics>) -> Vec<v1::StageStatistics> {
     use v1::stage_statistics::Statistics;
     let entry = |(stage, statistics)| {
         let statistics = match statistics {
@@ -68,7 +68,7 @@ pub(crate) fn statistics(statistics: FitStatistics) -> Vec<v1::StageStatistics> 
             statistics: Some(statistics),
         }
     };
-    statistics.stages.into_iter().map(entry).collect()
+    stages.into_iter().map(entry).collect()
 }
 
 pub(crate) fn merge_node(node: Node) -> Option<v1::MergeNode> {
@@ -106,6 +106,7 @@ pub(crate) fn metrics(metrics: MulticlassMetrics) -> v1::ClassificationMetrics {
             label: cell.label,
             prediction: cell.prediction,
             weight: cell.weight,
+            rows: cell.rows,
         })
         .collect();
     v1::ClassificationMetrics {
