@@ -16,6 +16,7 @@ mod main_job; // the README's first command, and what it leaves behind
 mod mlflow; // the stock MLflow client, and a real MLflow server to be compared with
 mod named; // clusters with a name
 mod object_stores; // sources by URL: S3 and the web
+mod profile; // what training saw of the model's inputs
 mod records; // everything that was recorded, looked at and changed
 mod recovery; // workers that come, go, hang and lag while a job runs
 mod restart; // a driver that is killed and started again
