@@ -20,7 +20,9 @@ use crate::blame::locate_record;
 use crate::config::DriverConfig;
 use crate::error::{internal, of_ml};
 use crate::events::{EventLog, now_ms};
+use crate::job_file;
 use crate::job_spec::{ValidJobSpec, ValidRun};
+use crate::jobs::Work;
 use crate::journal::Checkpoints;
 use crate::materialize;
 use crate::members::Members;
@@ -35,7 +37,7 @@ use crate::stop::Stop;
 use crate::worker_channel::BlockSpec;
 use crate::workers::Workers;
 
-mod telling;
+pub(crate) mod telling;
 
 /// How many times a worker would have sent a heartbeat before a job that is resumed looks who is there.
 const SETTLE_INTERVALS: u32 = 2;
@@ -49,6 +51,8 @@ pub(crate) struct Job {
     pub(crate) spec: ValidJobSpec,
     /// The job file's text, for the record.
     pub(crate) toml: String,
+    /// What messages call the job file.
+    pub(crate) file_name: String,
     pub(crate) base_dir: PathBuf,
     pub(crate) user: String,
     /// Name of this driver process, for the runs' records.
@@ -81,9 +85,45 @@ struct Prepared {
     cores: usize,
 }
 
+impl Work for Job {
+    fn id(&self) -> &str {
+        &self.id
+    }
+
+    fn dataset(&self) -> String {
+        format!("{}-data", self.id)
+    }
+
+    fn workers(&self) -> &Workers {
+        &self.workers
+    }
+
+    fn events(&self) -> &Arc<EventLog> {
+        &self.events
+    }
+
+    async fn run(&self, stop: &Stop) -> Result<(), Failure> {
+        self.carry_out(stop).await
+    }
+
+    async fn close_left_open(&self, failure: &Failure) {
+        let decided = self.destination.get();
+        let store = decided.map_or(&self.records.store, |records| &records.store);
+        recording::close_left_open(store.as_ref(), &self.id, failure).await;
+    }
+
+    fn is_resumed(&self) -> bool {
+        self.resumption.is_some()
+    }
+
+    fn locate(&self, failure: Failure) -> Failure {
+        job_file::locate(failure, &self.toml, &self.file_name)
+    }
+}
+
 impl Job {
     /// Carries the job out; ends early when it is asked to.
-    pub(crate) async fn run(&self, stop: &Stop) -> Result<(), Failure> {
+    async fn carry_out(&self, stop: &Stop) -> Result<(), Failure> {
         let started = (now_ms(), Instant::now());
         if let Some(resumption) = &self.resumption {
             stop.unless(self.go_on(resumption)).await?;
@@ -126,11 +166,6 @@ impl Job {
         result
     }
 
-    /// Its dataset's id.
-    pub(crate) fn dataset(&self) -> String {
-        format!("{}-data", self.id)
-    }
-
     /// Waits for another server to have the records, and says how it calls the runs or what it does not have yet.
     async fn deliver(&self, records: &JobRecords) {
         let Some(delivery) = &records.delivery else { return };
@@ -142,13 +177,6 @@ impl Job {
                 self.warn(format!("run {run_id} is run {server_id} on that server"));
             }
         }
-    }
-
-    /// Ends the runs that a task left open which can't do it itself any more, or that another driver left.
-    pub(crate) async fn close_left_open(&self, failure: &Failure) {
-        let decided = self.destination.get();
-        let store = decided.map_or(&self.records.store, |records| &records.store);
-        recording::close_left_open(store.as_ref(), &self.id, failure).await;
     }
 
     /// Says that the job goes on, and leaves the workers the time to come back that they need.

@@ -200,6 +200,29 @@ impl WorkerChannel {
             .collect()
     }
 
+    /// Scores pieces of partitions.
+    pub(crate) async fn score_rows(
+        &self,
+        task: &Task,
+        dataset_id: &str,
+        model_json: &str,
+        keep: &[String],
+        pieces: Vec<v1::Piece>,
+    ) -> Result<Vec<v1::ScoredPiece>, Failure> {
+        let request = v1::ScoreRowsRequest {
+            task: key(task),
+            dataset_id: dataset_id.to_string(),
+            model_json: model_json.to_string(),
+            keep: keep.to_vec(),
+            pieces,
+        };
+        let mut client = self.client.clone();
+        let response = self
+            .bounded("score_rows", Some(task), client.score_rows(request))
+            .await?;
+        Ok(response.pieces)
+    }
+
     /// What the worker holds of a dataset, as the data crate reports it.
     pub(crate) async fn list_partitions(&self, dataset_id: &str) -> Result<Vec<String>, Failure> {
         let request = v1::ListPartitionsRequest {

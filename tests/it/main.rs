@@ -3,8 +3,10 @@
 #![expect(clippy::unwrap_used, reason = "a test that can't go on has failed")]
 
 mod bad_input; // what is wrong, where, what was expected, and the exit code
+mod batch; // whole files of rows, scored on the cluster
 mod chaos; // random faults, by a seed
 mod cluster; // workers that are missing, late or killed
+mod databricks; // clusters by REST, with the stock client
 mod deploy; // the files under `deploy`
 mod determinism; // the same bits on any cluster
 mod elsewhere; // jobs that are recorded on another server

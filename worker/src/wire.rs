@@ -7,7 +7,7 @@ use rookery_ml::{Family, KernelCoefficients, MulticlassMetrics, Partial, StageSt
 use rookery_proto::v1;
 use rookery_proto::{ErrorClass, Failure};
 
-use crate::executor::{LabelColumns, PartitionSet};
+use crate::executor::{LabelColumns, PartitionSet, Piece, ScoredPiece};
 
 pub(crate) fn partition_set(set: Option<v1::PartitionSet>) -> Result<PartitionSet, Failure> {
     let set = set.ok_or_else(|| malformed("no partitions"))?;
@@ -41,6 +41,26 @@ pub(crate) fn coefficients(message: Option<v1::KernelCoefficients>) -> Result<Ke
         coefficients: message.coefficients,
         offsets: message.offsets,
     })
+}
+
+pub(crate) fn pieces(pieces: &[v1::Piece]) -> Vec<Piece> {
+    let piece = |piece: &v1::Piece| Piece {
+        partition: piece.partition,
+        first_row: piece.first_row,
+    };
+    pieces.iter().map(piece).collect()
+}
+
+pub(crate) fn scored_piece((piece, scored): (Piece, ScoredPiece)) -> v1::ScoredPiece {
+    use v1::scored_piece::Scored;
+    let scored = match scored {
+        ScoredPiece::Rows { rows, ipc } => Scored::Rows(v1::ScoredPieceRows { rows, arrow_ipc: ipc }),
+        ScoredPiece::Refused { row, problem } => Scored::Refused(v1::RefusedRow { row, problem }),
+    };
+    v1::ScoredPiece {
+        partition: piece.partition,
+        scored: Some(scored),
+    }
 }
 
 pub(crate) fn from_json<T: for<'de> serde::Deserialize<'de>>(what: &str, json: &str) -> Result<T, Failure> {
