@@ -23,6 +23,9 @@ use crate::job_file::JobFile;
 use crate::{listen, token, trust};
 
 mod join_tokens;
+mod scoring;
+
+pub(crate) use scoring::ScoringRequest;
 
 /// How long connecting, and how long one answer may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -416,6 +419,7 @@ fn phase_name(phase: v1::Phase) -> &'static str {
         v1::Phase::Evaluate => "evaluate",
         v1::Phase::Record => "record",
         v1::Phase::Queue => "queue",
+        v1::Phase::Score => "score",
         v1::Phase::Unspecified => "work",
     }
 }

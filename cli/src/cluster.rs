@@ -52,6 +52,11 @@ impl ClusterArgs {
         }
     }
 
+    /// Whether somebody asked for a cluster of its own.
+    pub(crate) fn is_asked_for(&self) -> bool {
+        self.workers.is_some() || self.threads.is_some()
+    }
+
     /// How many workers are asked for.
     pub(crate) fn workers(&self) -> usize {
         self.workers.unwrap_or(DEFAULT_WORKERS)

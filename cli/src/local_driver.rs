@@ -16,6 +16,7 @@ use crate::client::DriverClient;
 use crate::commands::token::DEFAULT_LIFETIME;
 use crate::diagnostic::internal;
 use crate::driver_port::{Access, DriverPort, WorkersAt};
+use crate::named::ClusterService;
 use crate::spool::{self, Spool};
 use crate::state_dir::StateDir;
 use crate::store_environment::store_environment;
@@ -215,6 +216,7 @@ impl LocalDriver {
         let spool = Spool::new(state);
         driver_config.tracking_uri = tracking_uri()?;
         driver_config.remote = Some(Arc::new(spool.clone()));
+        driver_config.clusters = Some(Arc::new(ClusterService::of(state.home())));
         driver_config.environment = store_environment();
         let stop_within = driver_config.shutdown_grace * 2 + Duration::from_secs(5);
         let shutdown = shutdown.child_token();

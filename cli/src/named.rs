@@ -14,15 +14,20 @@ use rookery_proto::Failure;
 use crate::diagnostic::{config as wrong, internal};
 use crate::state_dir::{StateDir, quoted};
 
+mod attributes;
 mod config;
 mod events;
 mod keeper;
 mod name;
+mod processes;
+mod seen;
+mod service;
 
 pub(crate) use config::{ClusterConfig, Mode, duration};
 pub(crate) use events::{ClusterEvent, Events, Kind};
 pub(crate) use keeper::serve;
 pub(crate) use name::check as check_name;
+pub(crate) use service::ClusterService;
 
 /// How often, and after which pause, a lock is tried that another command may hold while it looks.
 const LOCK_TRIES: u32 = 20;
@@ -49,6 +54,20 @@ impl Clusters {
     /// Class config: a configuration can't be read, or makes no sense.
     pub(crate) fn all(&self) -> Result<Vec<NamedCluster>, Failure> {
         self.names()?.iter().map(|name| self.open(name)).collect()
+    }
+
+    /// Every cluster whose configuration makes sense, by name.
+    ///
+    /// # Errors
+    /// Class config: their folder can't be read.
+    fn readable(&self) -> Result<Vec<NamedCluster>, Failure> {
+        let names = self.names()?;
+        Ok(names.iter().filter_map(|name| self.open(name).ok()).collect())
+    }
+
+    /// Whether there is one of that name, or was.
+    fn is_taken(&self, name: &str) -> bool {
+        self.root.join(name).exists()
     }
 
     /// # Errors
@@ -163,6 +182,28 @@ impl NamedCluster {
     /// What its driver keeps, but for the records.
     pub(crate) fn state_dir(&self) -> &StateDir {
         &self.state
+    }
+
+    /// Where all of it is kept.
+    fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The configuration as it is now: it may have been changed since.
+    fn present_config(&self) -> Result<ClusterConfig, Failure> {
+        ClusterConfig::read(&self.folder.join(config::FILE))
+    }
+
+    /// The cluster with another configuration, which is kept. Whoever runs it takes the number of workers from there.
+    ///
+    /// # Errors
+    /// Class config: it makes no sense, or can't be written.
+    fn reconfigured(self, config: &ClusterConfig) -> Result<Self, Failure> {
+        config.write(&self.folder.join(config::FILE))?;
+        Ok(Self {
+            config: self.present_config()?,
+            ..self
+        })
     }
 
     /// What became of it.

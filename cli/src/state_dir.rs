@@ -74,6 +74,15 @@ impl StateDir {
         }
     }
 
+    /// The state directory of the records: this one, or that of all named clusters.
+    pub(crate) fn home(&self) -> Self {
+        Self {
+            path: self.records().to_path_buf(),
+            flag: self.flag.clone(),
+            cluster: None,
+        }
+    }
+
     /// The words by which a command finds the driver at `url`: by the cluster's name, which also finds the token.
     pub(crate) fn driver_flag(&self, url: &str) -> String {
         match &self.cluster {

@@ -1,5 +1,7 @@
 //! Whose certificates a client believes: those of the authority that a flag, the environment or the state directory names.
 
+use std::path::Path;
+
 use rookery_proto::Failure;
 use rookery_tls::CaCertificate;
 use url::Url;
@@ -19,11 +21,22 @@ pub(crate) fn of_client(
     state: &StateDir,
     url: &Url,
 ) -> Result<Option<CaCertificate>, Failure> {
+    read(&places.ca().unwrap_or_else(|| state.ca_file()), url)
+}
+
+/// The authority of the driver of a state directory; `None` when it is not on TLS.
+///
+/// # Errors
+/// As [`of_client`].
+pub(crate) fn of_state(state: &StateDir, url: &Url) -> Result<Option<CaCertificate>, Failure> {
+    read(&state.ca_file(), url)
+}
+
+fn read(file: &Path, url: &Url) -> Result<Option<CaCertificate>, Failure> {
     if url.scheme() != "https" {
         return Ok(None);
     }
-    let file = places.ca().unwrap_or_else(|| state.ca_file());
-    CaCertificate::read(&file).map(Some).map_err(|failure| {
+    CaCertificate::read(file).map(Some).map_err(|failure| {
         failure.hint(format!(
             "copy tls/ca.pem of the driver's state directory to this machine, and name it with --ca FILE or {CA_VARIABLE}"
         ))

@@ -34,6 +34,7 @@ mod plan;
 mod reproducible;
 mod rowwise;
 pub mod schema;
+pub mod scored;
 pub mod show;
 pub mod source;
 mod sources_of_plan;

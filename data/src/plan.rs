@@ -26,6 +26,8 @@ use crate::split::{Splitter, unknown_column};
 use crate::stores::Environment;
 use crate::table::PARTITION_COLUMN;
 
+mod scoring;
+
 /// The name of a dataset that is planned for and never read.
 const PLANNING: &str = "planning";
 
@@ -43,6 +45,8 @@ pub struct IngestPlan {
     sql_partitions: u32,
     arrival: Arrival,
     only: Option<Arc<BTreeSet<u32>>>,
+    /// Whether a source without rows is no mistake.
+    may_be_empty: bool,
 }
 
 impl IngestPlan {
@@ -74,6 +78,7 @@ impl IngestPlan {
             sql_partitions: spec.sql_partitions,
             arrival: Arrival::InOrder,
             only: None,
+            may_be_empty: false,
         };
         if plan.sql.is_some() {
             let query = plan.query(&crate::engine::local_session(), PLANNING).await?;
@@ -135,6 +140,10 @@ impl IngestPlan {
             // Each row may go anywhere.
             Arrival::Shuffled => None,
         }
+    }
+
+    pub(crate) fn may_be_empty(&self) -> bool {
+        self.may_be_empty
     }
 
     pub(crate) fn arrival(&self) -> Arrival {

@@ -14,8 +14,20 @@ use crate::schema::ColumnType;
 use crate::spec::{Compression, Format, SourceSpec};
 use crate::stores::{Environment, SourceFile, each_file, find_files, format_of};
 
+mod scored_columns;
+
+pub use scored_columns::ScoredColumns;
+
 /// Most partitions a source may have: each is a row in the driver's tables and a file range in the plan.
 const PARTITIONS_MAX: usize = 100_000;
+
+/// Which columns are taken.
+enum Wanted {
+    /// Those that the source's description names, else all.
+    Declared,
+    /// Those of a model, and others beside them.
+    Scored(ScoredColumns),
+}
 
 /// A source whose files exist and fit together.
 #[derive(Debug, Clone)]
@@ -50,6 +62,44 @@ impl Source {
         environment: &Environment,
         first_number: usize,
     ) -> Result<Self> {
+        let wanted = Wanted::Declared;
+        Self::open_wanted(
+            name,
+            spec,
+            wanted,
+            base_dir,
+            partition_bytes,
+            environment,
+            first_number,
+        )
+        .await
+    }
+
+    /// Finds and checks files whose rows are to be scored.
+    ///
+    /// # Errors
+    /// As [`open`](Source::open).
+    pub async fn open_to_score(
+        name: &str,
+        spec: &SourceSpec,
+        columns: &ScoredColumns,
+        base_dir: &Path,
+        partition_bytes: u64,
+        environment: &Environment,
+    ) -> Result<Self> {
+        let wanted = Wanted::Scored(columns.clone());
+        Self::open_wanted(name, spec, wanted, base_dir, partition_bytes, environment, 0).await
+    }
+
+    async fn open_wanted(
+        name: &str,
+        spec: &SourceSpec,
+        wanted: Wanted,
+        base_dir: &Path,
+        partition_bytes: u64,
+        environment: &Environment,
+        first_number: usize,
+    ) -> Result<Self> {
         if partition_bytes == 0 {
             return Err(DataError::spec("data.partition_bytes is 0, expected at least 1"));
         }
@@ -59,14 +109,21 @@ impl Source {
         }
         let (name, spec) = (name.to_string(), spec.clone());
         // Decoders of headers and footers block, as does a disk.
-        let opened =
-            tokio::task::spawn_blocking(move || Self::of_files(&name, &spec, files, partition_bytes));
+        let opened = tokio::task::spawn_blocking(move || {
+            Self::of_files(&name, &spec, &wanted, files, partition_bytes)
+        });
         opened
             .await
             .map_err(|e| DataError::internal(format!("opening a source failed: {e}")))?
     }
 
-    fn of_files(name: &str, spec: &SourceSpec, files: Vec<SourceFile>, partition_bytes: u64) -> Result<Self> {
+    fn of_files(
+        name: &str,
+        spec: &SourceSpec,
+        wanted: &Wanted,
+        files: Vec<SourceFile>,
+        partition_bytes: u64,
+    ) -> Result<Self> {
         let format = format_of(name, spec, &files)?;
         let dialect = CsvDialect::of(spec, &files)?;
         let (file_schema, parts) = match format {
@@ -86,7 +143,10 @@ impl Source {
             }
         };
         check_reserved(name, &file_schema)?;
-        let columns = declared_columns(name, spec, &file_schema)?;
+        let columns = match wanted {
+            Wanted::Declared => declared_columns(name, spec, &file_schema)?,
+            Wanted::Scored(columns) => columns.choose(name, spec, &file_schema)?,
+        };
         if parts.len() > PARTITIONS_MAX {
             return Err(DataError::spec(format!(
                 "{} partitions of {partition_bytes} bytes, expected at most {PARTITIONS_MAX}",

@@ -9,6 +9,7 @@ use rookery_proto::Token;
 use url::Url;
 
 use crate::join::Tls;
+use crate::named_clusters::NamedClusters;
 use crate::records::RemoteRecords;
 
 /// How long a driver's word that it lives holds. A run of a driver that died is closed when it has run out.
@@ -34,6 +35,8 @@ pub struct DriverConfig {
     pub tracking_uri: Option<Url>,
     /// How the records of other servers are reached; `None` if they can't be.
     pub remote: Option<Arc<dyn RemoteRecords>>,
+    /// Keeps clusters under names, for clients that ask for some; without it there are none.
+    pub clusters: Option<Arc<dyn NamedClusters>>,
     /// Where jobs are noted so that a driver that was killed can go on with them; `None` if they end with it.
     pub journal: Option<PathBuf>,
     /// Whether a driver that is told to stop by a signal leaves its jobs to the next one, by way of the journal.
@@ -78,6 +81,7 @@ impl DriverConfig {
             tls: None,
             tracking_uri: None,
             remote: None,
+            clusters: None,
             journal: None,
             keep_jobs: false,
             environment: Environment::none(),

@@ -62,6 +62,11 @@ impl EventLog {
         self.events.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Whether nothing has happened yet.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.lock().is_empty()
+    }
+
     /// The runs that were started, in order.
     pub(crate) fn run_ids(&self) -> Vec<String> {
         let events = self.lock();

@@ -3,7 +3,7 @@
 
 use rookery_data::spec::{DataSpec, SplitSpec};
 use rookery_ml::{
-    FamilyParam, LogisticRegressionParams, Metric, PipelineSpec, Solver, StageSpec,
+    FamilyParam, InvalidValues, LogisticRegressionParams, Metric, PipelineSpec, Solver, StageSpec,
     ValidLogisticRegressionParams,
 };
 use rookery_proto::{ErrorClass, Failure};
@@ -33,6 +33,9 @@ pub struct JobSpec {
     /// How the test part is judged.
     #[serde(default)]
     pub evaluation: EvaluationSection,
+    /// What serving does with values that the model can't use.
+    #[serde(default)]
+    pub serving: InvalidValues,
     /// Where the runs are recorded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tracking: Option<TrackingSection>,
@@ -163,6 +166,8 @@ pub struct ValidJobSpec {
     pub runs: Vec<ValidRun>,
     /// Metrics to report.
     pub metrics: Vec<Metric>,
+    /// What serving does with values that the model can't use.
+    pub serving: InvalidValues,
     /// Where the runs are recorded; where the driver records without it.
     pub tracking_uri: Option<Url>,
 }
@@ -208,6 +213,7 @@ impl JobSpec {
             weight: self.training.weight,
             runs,
             metrics: check_metrics(&self.evaluation.metrics)?,
+            serving: self.serving,
             tracking_uri: self
                 .tracking
                 .map(|tracking| tracking_uri(&tracking.uri))

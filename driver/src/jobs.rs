@@ -28,8 +28,10 @@ use crate::workers::Workers;
 mod ending;
 mod known;
 mod resume;
+mod scoring;
 
 use ending::Ending;
+pub(crate) use ending::Work;
 use known::{Entry, Known};
 
 /// A job as a client hands it in.
@@ -70,6 +72,23 @@ pub struct JobInfo {
     pub finished_ms: Option<i64>,
     /// Why it did not succeed.
     pub failure: Option<Failure>,
+}
+
+impl JobInfo {
+    /// A job that waits, of no particular priority.
+    fn new(id: &str, name: &str, user: &str, submitted_ms: i64) -> Self {
+        Self {
+            id: id.to_string(),
+            name: name.to_string(),
+            user: user.to_string(),
+            priority: 0,
+            state: JobState::Queued,
+            submitted_ms,
+            started_ms: None,
+            finished_ms: None,
+            failure: None,
+        }
+    }
 }
 
 /// How far a job is.
@@ -173,32 +192,26 @@ impl Jobs {
             return Ok((id, false));
         }
         self.workers.active()?;
-        let id = format!("job-{}", &uuid::Uuid::new_v4().simple().to_string()[..12]);
+        let id = new_id();
         let submitted_ms = now_ms();
         if let Some(journal) = &self.journal {
             journal.job(&id, submitted_ms, SubmitJobRequest::from(&submission));
         }
         let events = Arc::new(EventLog::new(&id, Vec::new(), self.journal.clone()));
         let info = JobInfo {
-            id: id.clone(),
-            name: spec.name.clone(),
-            user: submission.user.clone(),
             priority: submission.priority,
-            state: JobState::Queued,
-            submitted_ms,
-            started_ms: None,
-            finished_ms: None,
-            failure: None,
+            ..JobInfo::new(&id, &spec.name, &submission.user, submitted_ms)
         };
         let priority = submission.priority;
         let job = self.job(&id, spec, &submission, &events, None);
-        self.enqueue(&mut known, info, submission, job, priority);
-        if let Some(ahead) = known.queue.ahead_of(&id) {
-            events.push(Event::PhaseStarted(v1::PhaseStarted {
-                phase: Phase::Queue.into(),
-                detail: format!("{ahead} waiting jobs come first"),
-            }));
-        }
+        let entry = Entry {
+            info,
+            events,
+            stop: Stop::with(&self.stop),
+            submission: Some(submission),
+            scores: None,
+        };
+        self.enqueue(&mut known, entry, job, priority);
         Ok((id, true))
     }
 
@@ -214,6 +227,7 @@ impl Jobs {
             id: id.to_string(),
             spec,
             toml: submission.toml.clone(),
+            file_name: submission.file_name.clone(),
             base_dir: submission.base_dir.clone(),
             user: submission.user.clone(),
             owner: self.owner.clone(),
@@ -230,26 +244,30 @@ impl Jobs {
     }
 
     /// Lets a job wait for its turn, and starts those whose turn has come.
-    fn enqueue(&self, known: &mut Known, info: JobInfo, submission: Submission, job: Job, priority: i32) {
-        let stop = Stop::with(&self.stop);
+    fn enqueue(&self, known: &mut Known, entry: Entry, job: impl Work, priority: i32) {
         let (turn, my_turn) = oneshot::channel();
-        let (id, file_name) = (info.id.clone(), submission.file_name.clone());
+        let (id, stop, events) = (
+            entry.info.id.clone(),
+            entry.stop.clone(),
+            Arc::clone(&entry.events),
+        );
         known.turns.insert(id.clone(), turn);
         known.queue.submit(&id, priority);
-        known.jobs.push(Entry {
-            info,
-            events: Arc::clone(&job.events),
-            stop: stop.clone(),
-            submission,
-        });
+        known.jobs.push(entry);
         known.start_next();
         let ending = Ending {
             known: Arc::clone(&self.known),
             journal: self.journal.clone(),
-            file_name,
             leave: self.leave.clone(),
         };
         self.tasks.spawn(ending.finish(job, stop, my_turn));
+        // A job that is resumed has said so.
+        if let (Some(ahead), true) = (known.queue.ahead_of(&id), events.is_empty()) {
+            events.push(Event::PhaseStarted(v1::PhaseStarted {
+                phase: Phase::Queue.into(),
+                detail: format!("{ahead} waiting jobs come first"),
+            }));
+        }
     }
 
     /// Submits a job that failed once more, in the name of `user`; returns the new job's id.
@@ -270,6 +288,9 @@ impl Jobs {
                 entry.info.failure.clone(),
                 entry.submission.clone(),
             ),
+        };
+        let Some(submission) = submission else {
+            return refused("its rows went to the client that asked for them; ask again".to_string());
         };
         match (state, failure.map(|failure| failure.class)) {
             (JobState::Queued | JobState::Running, _) => return refused("it has not ended".to_string()),
@@ -350,6 +371,11 @@ impl Jobs {
             tracing::error!(%failure, "how the jobs ended may be forgotten");
         }
     }
+}
+
+/// An id that no other job has.
+fn new_id() -> String {
+    format!("job-{}", &uuid::Uuid::new_v4().simple().to_string()[..12])
 }
 
 fn lock(known: &Mutex<Known>) -> MutexGuard<'_, Known> {

@@ -12,6 +12,7 @@ mod admission;
 mod announcing;
 mod blame;
 mod byte_ranges;
+mod clusters_api;
 mod config;
 mod error;
 mod events;
@@ -26,6 +27,7 @@ mod lease;
 mod materialize;
 mod members;
 mod metrics;
+mod named_clusters;
 mod pass;
 mod placement;
 mod planning;
@@ -36,6 +38,7 @@ mod recording;
 mod records;
 mod resumption;
 mod rounds;
+mod scoring;
 mod served_files;
 mod server;
 mod stop;
@@ -73,11 +76,16 @@ pub use error::of_data as failure_of_data;
 pub use events::EventLog;
 pub use jobs::{JobInfo, JobState, Jobs, Submission};
 pub use join::Tls;
+pub use named_clusters::{
+    ClusterAction, ClusterHappening, ClusterInfo, ClusterLifecycle, ClusterRefusal, ClusterSettings,
+    ClusterSize, Happening, Machine, NamedClusters,
+};
 pub use planning::plan;
 pub use recording::{
     JOB_ARTIFACT, LOSS_METRIC, MODEL_ARTIFACT, TAG_BASE_DIR, TAG_BEST_RUN, TAG_INDEX, TAG_JOB,
 };
 pub use records::{Delivery, JobRecords, Records, RemoteRecords, RunArtifacts};
+pub use scoring::ScoringSpec;
 pub use workers::{Registration, WorkerInfo, WorkerState, Workers};
 
 /// How long requests in flight may take when jobs are left to the next driver.
@@ -220,6 +228,12 @@ fn http(config: &DriverConfig, records: Records, jobs: Arc<Jobs>, workers: Arc<W
     } = records;
     let token = config.token.as_ref().map(|token| token.expose().to_string());
     let sources = byte_ranges::routes(Arc::clone(jobs.served()), config.token.clone());
+    let clusters = config
+        .clusters
+        .as_ref()
+        .map_or_else(axum::Router::new, |clusters| {
+            clusters_api::routes(Arc::clone(clusters), config.token.clone())
+        });
     rookery_tracking::api::router(Api {
         store,
         registry,
@@ -228,6 +242,7 @@ fn http(config: &DriverConfig, records: Records, jobs: Arc<Jobs>, workers: Arc<W
     })
     .route("/metrics", get(port::metrics))
     .merge(sources)
+    .merge(clusters)
     .layer(Extension(port::Observed {
         jobs,
         workers,

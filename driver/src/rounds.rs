@@ -2,8 +2,8 @@
 //! ask all holders, merge in the fixed order.
 
 use rookery_ml::{
-    Ask, FittedPipeline, KernelCoefficients, Model, MulticlassMetrics, Partial, PipelineFit, Summary,
-    Training,
+    Ask, FittedPipeline, KernelCoefficients, Model, MulticlassMetrics, Partial, PipelineFit, Profile,
+    Summary, Training,
 };
 use rookery_proto::{ErrorClass, Failure};
 
@@ -13,12 +13,12 @@ use crate::error::{internal, of_ml};
 use crate::placement::Placement;
 use crate::worker_channel::{BlockSpec, Task};
 
-/// Fits the feature stages on the training part, pass by pass.
+/// Fits the feature stages on the training part, pass by pass, and counts what the fit is to profile.
 pub(crate) async fn fit_stages(
     placement: &Placement,
     job_id: &str,
     mut fit: PipelineFit,
-) -> Result<FittedPipeline, Failure> {
+) -> Result<(FittedPipeline, Option<Profile>), Failure> {
     let task = Task {
         job_id: job_id.to_string(),
         round: 0,
@@ -37,7 +37,8 @@ pub(crate) async fn fit_stages(
         }
         fit.complete(total).map_err(|e| of_ml(&e))?;
     }
-    fit.finish().map_err(|e| of_ml(&e))
+    let profile = fit.profile().cloned();
+    Ok((fit.finish().map_err(|e| of_ml(&e))?, profile))
 }
 
 /// Turns cached rows into blocks on the workers; returns the summary of the training part.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use axum::extract::ConnectInfo;
 use futures::Stream;
 use rookery_data::engine::Channels;
+use rookery_proto::v1::job_event::Event;
 use rookery_proto::v1::job_service_server::JobService;
 use rookery_proto::v1::membership_service_server::MembershipService;
 use rookery_proto::{ErrorClass, Failure, v1};
@@ -18,6 +19,7 @@ use crate::config::DriverConfig;
 use crate::events::{EventLog, is_last};
 use crate::jobs::{JobInfo, JobState, Jobs, Submission};
 use crate::join::Tls;
+use crate::scoring::Scores;
 use crate::stop::Stop;
 use crate::worker_channel::WorkerChannel;
 use crate::workers::{Registration, WorkerInfo, WorkerState, Workers};
@@ -40,6 +42,7 @@ pub(crate) struct MembershipServer {
     pub(crate) channels: Channels,
 }
 
+type RowStream = Pin<Box<dyn Stream<Item = Result<v1::ScoredRows, Status>> + Send>>;
 type EventStream = Pin<Box<dyn Stream<Item = Result<v1::JobEvent, Status>> + Send>>;
 
 #[tonic::async_trait]
@@ -50,8 +53,7 @@ impl JobService for JobServer {
     ) -> Result<Response<v1::SubmitJobResponse>, Status> {
         let request = request.into_inner();
         if !Path::new(&request.base_dir).is_absolute() {
-            let message = format!("base_dir \"{}\" is not absolute", request.base_dir);
-            return Err(Failure::new(ErrorClass::Config, message).into());
+            return Err(not_absolute(&request.base_dir).into());
         }
         let job_id = self.jobs.submit(Submission::from(request)).await?;
         Ok(Response::new(v1::SubmitJobResponse { job_id }))
@@ -75,6 +77,32 @@ impl JobService for JobServer {
             return Ok(Response::new(Box::pin(futures::stream::iter(events))));
         }
         Ok(Response::new(Box::pin(follow(log, request.after_sequence))))
+    }
+
+    async fn submit_scoring(
+        &self,
+        request: Request<v1::SubmitScoringRequest>,
+    ) -> Result<Response<v1::SubmitJobResponse>, Status> {
+        let request = request.into_inner();
+        if !Path::new(&request.base_dir).is_absolute() {
+            return Err(not_absolute(&request.base_dir).into());
+        }
+        let job_id = self.jobs.submit_scoring(request)?;
+        Ok(Response::new(v1::SubmitJobResponse { job_id }))
+    }
+
+    type ReadScoresStream = RowStream;
+
+    async fn read_scores(
+        &self,
+        request: Request<v1::ReadScoresRequest>,
+    ) -> Result<Response<RowStream>, Status> {
+        let job_id = request.into_inner().job_id;
+        let Some((scores, log)) = self.jobs.take_scores(&job_id) else {
+            let text = format!("no job {job_id} on this driver whose rows can be read");
+            return Err(Status::not_found(text));
+        };
+        Ok(Response::new(Box::pin(rows(scores, log))))
     }
 
     async fn stop_driver(
@@ -162,6 +190,36 @@ fn follow(log: Arc<EventLog>, sequence: u64) -> impl Stream<Item = Result<v1::Jo
         Some((futures::stream::iter(events.into_iter().map(Ok)), next))
     });
     futures::StreamExt::flatten(batches)
+}
+
+/// The rows of a scoring job, and its failure if it fails.
+fn rows(scores: Scores, log: Arc<EventLog>) -> impl Stream<Item = Result<v1::ScoredRows, Status>> + Send {
+    futures::stream::unfold(Some((scores, log)), |state| async move {
+        let (mut scores, log) = state?;
+        match scores.recv().await {
+            Some(rows) => Some((Ok(rows), Some((scores, log)))),
+            None => Some((Err(end_of(&log).await?), None)),
+        }
+    })
+}
+
+/// How a job failed, once it has ended; `None` if it did not.
+async fn end_of(log: &Arc<EventLog>) -> Option<Status> {
+    let mut sequence = 0;
+    loop {
+        let last = log.after(sequence).await.pop()?;
+        sequence = last.sequence;
+        if let Some(Event::Finished(finished)) = last.event {
+            return finished.error.map(|error| Failure::from(error).into());
+        }
+    }
+}
+
+fn not_absolute(base_dir: &str) -> Failure {
+    Failure::new(
+        ErrorClass::Config,
+        format!("base_dir \"{base_dir}\" is not absolute"),
+    )
 }
 
 /// What a client named is not here.

@@ -8,7 +8,8 @@ use std::time::Instant;
 use rookery_data::engine::Channels;
 use rookery_data::{Dataset, IngestPlan};
 use rookery_ml::{
-    ColumnKind, FittedPipeline, LogisticRegressionModel, Metric, Model, PipelineFit, Summary, Training,
+    ColumnKind, FittedPipeline, LogisticRegressionModel, Metric, Model, MulticlassMetrics, PipelineFit,
+    Profile, Summary, Training,
 };
 use rookery_proto::v1::job_event::Event;
 use rookery_proto::v1::{self, Phase};
@@ -19,7 +20,9 @@ use crate::blame::locate_record;
 use crate::config::DriverConfig;
 use crate::error::{internal, of_ml};
 use crate::events::{EventLog, now_ms};
+use crate::job_file;
 use crate::job_spec::{ValidJobSpec, ValidRun};
+use crate::jobs::Work;
 use crate::journal::Checkpoints;
 use crate::materialize;
 use crate::members::Members;
@@ -34,7 +37,7 @@ use crate::stop::Stop;
 use crate::worker_channel::BlockSpec;
 use crate::workers::Workers;
 
-mod telling;
+pub(crate) mod telling;
 
 /// How many times a worker would have sent a heartbeat before a job that is resumed looks who is there.
 const SETTLE_INTERVALS: u32 = 2;
@@ -48,6 +51,8 @@ pub(crate) struct Job {
     pub(crate) spec: ValidJobSpec,
     /// The job file's text, for the record.
     pub(crate) toml: String,
+    /// What messages call the job file.
+    pub(crate) file_name: String,
     pub(crate) base_dir: PathBuf,
     pub(crate) user: String,
     /// Name of this driver process, for the runs' records.
@@ -72,15 +77,53 @@ struct Prepared {
     placement: Placement,
     columns: Vec<(String, ColumnKind)>,
     pipeline: FittedPipeline,
+    /// What the training part holds in the model's inputs.
+    profile: Option<Profile>,
     blocks_id: String,
     summary: Summary,
     /// Threads of all workers together.
     cores: usize,
 }
 
+impl Work for Job {
+    fn id(&self) -> &str {
+        &self.id
+    }
+
+    fn dataset(&self) -> String {
+        format!("{}-data", self.id)
+    }
+
+    fn workers(&self) -> &Workers {
+        &self.workers
+    }
+
+    fn events(&self) -> &Arc<EventLog> {
+        &self.events
+    }
+
+    async fn run(&self, stop: &Stop) -> Result<(), Failure> {
+        self.carry_out(stop).await
+    }
+
+    async fn close_left_open(&self, failure: &Failure) {
+        let decided = self.destination.get();
+        let store = decided.map_or(&self.records.store, |records| &records.store);
+        recording::close_left_open(store.as_ref(), &self.id, failure).await;
+    }
+
+    fn is_resumed(&self) -> bool {
+        self.resumption.is_some()
+    }
+
+    fn locate(&self, failure: Failure) -> Failure {
+        job_file::locate(failure, &self.toml, &self.file_name)
+    }
+}
+
 impl Job {
     /// Carries the job out; ends early when it is asked to.
-    pub(crate) async fn run(&self, stop: &Stop) -> Result<(), Failure> {
+    async fn carry_out(&self, stop: &Stop) -> Result<(), Failure> {
         let started = (now_ms(), Instant::now());
         if let Some(resumption) = &self.resumption {
             stop.unless(self.go_on(resumption)).await?;
@@ -123,11 +166,6 @@ impl Job {
         result
     }
 
-    /// Its dataset's id.
-    pub(crate) fn dataset(&self) -> String {
-        format!("{}-data", self.id)
-    }
-
     /// Waits for another server to have the records, and says how it calls the runs or what it does not have yet.
     async fn deliver(&self, records: &JobRecords) {
         let Some(delivery) = &records.delivery else { return };
@@ -139,13 +177,6 @@ impl Job {
                 self.warn(format!("run {run_id} is run {server_id} on that server"));
             }
         }
-    }
-
-    /// Ends the runs that a task left open which can't do it itself any more, or that another driver left.
-    pub(crate) async fn close_left_open(&self, failure: &Failure) {
-        let decided = self.destination.get();
-        let store = decided.map_or(&self.records.store, |records| &records.store);
-        recording::close_left_open(store.as_ref(), &self.id, failure).await;
     }
 
     /// Says that the job goes on, and leaves the workers the time to come back that they need.
@@ -208,11 +239,16 @@ impl Job {
             Phase::FitStages,
             &format!("{} stages", self.spec.pipeline.stages.len()),
         );
-        let fit = PipelineFit::new(self.spec.pipeline.clone());
+        let columns = column_kinds(&dataset.columns);
+        let spec = &self.spec;
+        let inputs = spec
+            .pipeline
+            .profiled_columns(&columns, &spec.features, &spec.label);
+        let fit = PipelineFit::new(spec.pipeline.clone()).with_profile_of(inputs);
         let fitted = rounds::fit_stages(&placement, &self.id, fit)
             .instrument(phase)
             .await;
-        let pipeline = self.with_place(fitted, plan).await?;
+        let (pipeline, profile) = self.with_place(fitted, plan).await?;
 
         let phase = self.phase(Phase::BuildBlocks, &format!("{} rows", dataset.part_rows[0]));
         let blocks = BlockSpec {
@@ -227,12 +263,12 @@ impl Job {
             .await;
         let summary = self.with_place(built, plan).await?;
         check_classes(&summary, &self.spec.label)?;
-        let columns = column_kinds(&dataset.columns);
         Ok(Prepared {
             dataset,
             placement,
             columns,
             pipeline,
+            profile,
             blocks_id: blocks.blocks_id,
             summary,
             cores,
@@ -313,7 +349,7 @@ impl Job {
             &format!("{} rows", prepared.dataset.part_rows[1]),
         );
         let classifier = LogisticRegressionModel::new(&fit, &run.valid).map_err(|e| of_ml(&e))?;
-        let model = Model::new(
+        let mut model = Model::new(
             &prepared.columns,
             prepared.pipeline.clone(),
             &self.spec.features,
@@ -321,7 +357,11 @@ impl Job {
             classifier,
         )
         .map_err(|e| of_ml(&e))?;
-        let metrics = self.evaluate(prepared, &model).instrument(phase).await?;
+        let (metrics, tested) = self.evaluate(prepared, &model).instrument(phase).await?;
+        let classes = model.classifier.num_classes;
+        let profile = prepared.profile.clone();
+        model.profile = profile.map(|profile| profile.with_predictions(classes, &tested));
+        model.invalid_values = self.spec.serving;
 
         let phase = self.phase_of(recorder, Phase::Record, recorder.run_name());
         let coefficients_sha256 = model.classifier.coefficients_sha256();
@@ -353,17 +393,19 @@ impl Job {
     }
 
     /// Scores the test part; without test rows there are no metrics.
-    async fn evaluate(&self, prepared: &Prepared, model: &Model) -> Result<Vec<(Metric, f64)>, Failure> {
+    async fn evaluate(
+        &self,
+        prepared: &Prepared,
+        model: &Model,
+    ) -> Result<(Vec<(Metric, f64)>, MulticlassMetrics), Failure> {
         if prepared.dataset.part_rows[1] == 0 {
             self.warn("the test part is empty: no metrics".to_string());
-            return Ok(Vec::new());
+            return Ok((Vec::new(), MulticlassMetrics::default()));
         }
         let sums = rounds::score(&prepared.placement, &self.id, model, self.spec.weight.as_deref()).await?;
-        self.spec
-            .metrics
-            .iter()
-            .map(|metric| Ok((*metric, sums.evaluate(*metric).map_err(|e| of_ml(&e))?)))
-            .collect()
+        let metric = |metric: &Metric| Ok((*metric, sums.evaluate(*metric).map_err(|e| of_ml(&e))?));
+        let metrics: Result<_, Failure> = self.spec.metrics.iter().map(metric).collect();
+        Ok((metrics?, sums))
     }
 
     /// Names file and line in a failure about a row.

@@ -106,12 +106,11 @@ impl WorkerChannel {
         let response = self
             .bounded("fit_stages", Some(task), client.fit_stages(request))
             .await?;
-        response
-            .statistics
-            .into_iter()
-            .map(statistics)
-            .collect::<Result<_, _>>()
-            .map(|stages| FitStatistics { stages })
+        let stages = response.statistics.into_iter().map(statistics);
+        Ok(FitStatistics {
+            stages: stages.collect::<Result<_, _>>()?,
+            profile: serde_json::from_str(&response.profile_json).map_err(internal)?,
+        })
     }
 
     pub(crate) async fn build_blocks(
@@ -199,6 +198,29 @@ impl WorkerChannel {
             .into_iter()
             .map(|m| pair(m.node, m.metrics, metrics))
             .collect()
+    }
+
+    /// Scores pieces of partitions.
+    pub(crate) async fn score_rows(
+        &self,
+        task: &Task,
+        dataset_id: &str,
+        model_json: &str,
+        keep: &[String],
+        pieces: Vec<v1::Piece>,
+    ) -> Result<Vec<v1::ScoredPiece>, Failure> {
+        let request = v1::ScoreRowsRequest {
+            task: key(task),
+            dataset_id: dataset_id.to_string(),
+            model_json: model_json.to_string(),
+            keep: keep.to_vec(),
+            pieces,
+        };
+        let mut client = self.client.clone();
+        let response = self
+            .bounded("score_rows", Some(task), client.score_rows(request))
+            .await?;
+        Ok(response.pieces)
     }
 
     /// What the worker holds of a dataset, as the data crate reports it.
@@ -385,6 +407,7 @@ fn metrics(message: v1::ClassificationMetrics) -> MulticlassMetrics {
             label: cell.label,
             prediction: cell.prediction,
             weight: cell.weight,
+            rows: cell.rows,
         })
         .collect();
     MulticlassMetrics {

@@ -136,6 +136,11 @@ impl Frame {
         Ok(self)
     }
 
+    /// Returns all columns, to make another frame of them.
+    pub fn into_columns(self) -> Vec<(String, Column)> {
+        self.columns
+    }
+
     /// Returns the column called `name`.
     ///
     /// # Errors

@@ -76,7 +76,9 @@ pub use model::{InputColumn, MODEL_FORMAT, MODEL_VERSION, Model, Predictions};
 pub use optimizer::TerminationReason;
 pub use partial::Partial;
 pub use pipeline::{FitPass, FitStatistics, FittedPipeline, PassStage, PipelineFit, PipelineSpec};
-pub use profile::{ColumnProfile, InvalidValue, InvalidValues, Profile, ValueProfile};
+pub use profile::{
+    ColumnProfile, InvalidValue, InvalidValues, Profile, ProfileStatistics, ProfiledColumn, ValueProfile,
+};
 pub use row::RowProblem;
 pub use stages::{
     FittedMinMaxScaler, FittedStage, FittedStringIndexer, HandleInvalid, MinMaxScaler, StageSpec,

@@ -41,6 +41,8 @@ pub struct ConfusionCell {
     pub prediction: f64,
     /// Σ of the rows' weights.
     pub weight: f64,
+    /// The rows.
+    pub rows: u64,
 }
 
 impl MulticlassMetrics {
@@ -51,6 +53,7 @@ impl MulticlassMetrics {
             label,
             prediction,
             weight,
+            rows: 1,
         });
         let p = probability.get(label as usize).copied().unwrap_or(0.0);
         let clipped = p.clamp(LOG_LOSS_EPSILON, 1.0 - LOG_LOSS_EPSILON);
@@ -125,7 +128,10 @@ impl MulticlassMetrics {
                 .then(prediction.total_cmp(&wanted_prediction))
         });
         match place {
-            Ok(place) => self.cells[place].weight += cell.weight,
+            Ok(place) => {
+                self.cells[place].weight += cell.weight;
+                self.cells[place].rows += cell.rows;
+            }
             Err(place) => self.cells.insert(place, cell),
         }
     }

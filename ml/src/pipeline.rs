@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::MlError;
 use crate::frame::{ColumnKind, Frame};
+use crate::profile::ProfiledColumn;
 use crate::stages::{FittedStage, StageSpec};
 
 mod fit;
@@ -56,6 +57,35 @@ impl PipelineSpec {
             schema.push(output);
         }
         Ok(schema)
+    }
+}
+
+impl PipelineSpec {
+    /// The columns that `features` is made of, for a profile; never the label, which serving does not have. `columns`
+    /// are those before the first stage.
+    pub fn profiled_columns(
+        &self,
+        columns: &[(String, ColumnKind)],
+        features: &str,
+        label: &str,
+    ) -> Vec<ProfiledColumn> {
+        let sources = source_columns(&self.stages, features);
+        let is_input = |name: &String| sources.contains(name) && name != label;
+        let inputs = columns.iter().filter(|(name, _)| is_input(name));
+        let column = |(name, kind): &(String, ColumnKind)| ProfiledColumn {
+            name: name.clone(),
+            is_category: *kind == ColumnKind::Text || self.is_only_indexed(name),
+        };
+        inputs.map(column).collect()
+    }
+
+    fn is_only_indexed(&self, column: &str) -> bool {
+        let mut readers = self
+            .stages
+            .iter()
+            .filter(|stage| stage.inputs().contains(&column))
+            .peekable();
+        readers.peek().is_some() && readers.all(|stage| matches!(stage, StageSpec::StringIndexer(_)))
     }
 }
 
@@ -108,15 +138,19 @@ impl FittedPipeline {
     /// Returns the columns that must be there before the first stage so that `column` can be made, ascending by
     /// name.
     pub fn source_columns(&self, column: &str) -> BTreeSet<String> {
-        let mut sources = BTreeSet::from([column.to_owned()]);
-        for stage in self.stages.iter().rev() {
-            let spec = stage.spec();
-            if sources.remove(spec.output()) {
-                sources.extend(spec.inputs().into_iter().map(str::to_owned));
-            }
-        }
-        sources
+        let stages: Vec<StageSpec> = self.stages.iter().map(FittedStage::spec).collect();
+        source_columns(&stages, column)
     }
+}
+
+fn source_columns(stages: &[StageSpec], column: &str) -> BTreeSet<String> {
+    let mut sources = BTreeSet::from([column.to_owned()]);
+    for stage in stages.iter().rev() {
+        if sources.remove(stage.output()) {
+            sources.extend(stage.inputs().into_iter().map(str::to_owned));
+        }
+    }
+    sources
 }
 
 fn transform<'a>(

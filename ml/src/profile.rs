@@ -3,6 +3,14 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::metrics::MulticlassMetrics;
+
+mod buckets;
+mod exact_sum;
+mod statistics;
+
+pub use statistics::{ProfileStatistics, ProfiledColumn};
+
 /// What the training part held in the model's input columns.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -15,13 +23,28 @@ pub struct Profile {
     pub predictions: Vec<u64>,
 }
 
+impl Profile {
+    /// The profile with what a model of `classes` classes predicted on the test part.
+    #[must_use]
+    pub fn with_predictions(mut self, classes: usize, tested: &MulticlassMetrics) -> Self {
+        self.predictions = vec![0; classes];
+        for cell in &tested.cells {
+            // A prediction is the index of a class.
+            if let Some(count) = self.predictions.get_mut(cell.prediction as usize) {
+                *count += cell.rows;
+            }
+        }
+        self
+    }
+}
+
 /// What one input column held.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ColumnProfile {
     /// The column's name.
     pub name: String,
-    /// Rows without a value.
+    /// Rows without a value; a NaN is none.
     pub nulls: u64,
     /// The values.
     pub values: ValueProfile,
@@ -33,7 +56,7 @@ pub struct ColumnProfile {
 pub enum ValueProfile {
     /// Numbers, in a histogram.
     Numbers {
-        /// Their mean.
+        /// The mean of the finite ones; NaN without any.
         #[serde(with = "crate::float_serde::scalar")]
         mean: f64,
         /// Where one bin ends and the next begins, ascending: a value goes to the first bin whose edge is not below it.
@@ -42,7 +65,7 @@ pub enum ValueProfile {
         /// Values in each bin: one more than edges.
         counts: Vec<u64>,
     },
-    /// Categories.
+    /// Categories: of text, and of what is cast to text because a StringIndexer alone reads it.
     Categories {
         /// Each category that is counted, with its rows, the most frequent first; ties by name.
         counts: Vec<(String, u64)>,

@@ -1,8 +1,19 @@
 //! [`Scorer`]: a model that is loaded and answers requests.
 
 use bytes::Bytes;
-use rookery_ml::{Column, ColumnData, ColumnKind, Frame, MlError, Model};
-use serde_json::{Map, Value, json};
+use rookery_ml::{
+    Column, ColumnData, ColumnKind, Frame, InvalidValue, InvalidValues, MlError, Model, Predictions,
+};
+use rookery_proto::{ErrorClass, Failure};
+use serde_json::json;
+
+use crate::Refusal;
+use crate::contribution::{self, Contribution};
+use crate::json_records;
+use crate::plan::Plan;
+use crate::scored::Scored;
+use crate::unusable::Rows;
+use crate::wrong::ScoreError;
 
 /// A request to score rows, as it came over HTTP.
 #[derive(Debug, Clone, Copy)]
@@ -30,28 +41,38 @@ pub struct Answer {
     pub unseen: u64,
 }
 
-/// Why a request is not answered, in MLflow's error shape: `{"error_code", "message"}`.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{error_code}: {message}")]
-pub struct Refusal {
-    /// The HTTP status.
-    pub status: u16,
-    /// MLflow's error code, such as `BAD_REQUEST`.
-    pub error_code: &'static str,
-    /// What is wrong, where, and what was expected.
-    pub message: String,
-}
-
 /// A model that is loaded and answers requests. It is never changed: a new model is a new scorer.
 #[derive(Debug)]
 pub struct Scorer {
     model: Model,
+    plan: Plan,
+    policies: InvalidValues,
 }
 
 impl Scorer {
-    /// A scorer of `model`.
+    /// A scorer of `model`, which treats invalid values as the model says.
     pub fn new(model: Model) -> Self {
-        Self { model }
+        let policies = model.invalid_values;
+        Self::of(model, policies)
+    }
+
+    /// A scorer of `model` with other policies than its own.
+    ///
+    /// # Errors
+    /// Class config: a policy asks for a reference that the model does not hold.
+    pub fn with_policies(model: Model, policies: InvalidValues) -> Result<Self, Failure> {
+        let scorer = Self::of(model, policies);
+        scorer.check_references()?;
+        Ok(scorer)
+    }
+
+    fn of(model: Model, policies: InvalidValues) -> Self {
+        let plan = Plan::of(&model);
+        Self {
+            model,
+            plan,
+            policies,
+        }
     }
 
     /// Its model.
@@ -59,64 +80,148 @@ impl Scorer {
         &self.model
     }
 
+    /// What it does with invalid values.
+    pub fn policies(&self) -> InvalidValues {
+        self.policies
+    }
+
+    /// What each feature is: the column as it was assembled.
+    pub fn feature_names(&self) -> &[String] {
+        &self.plan.feature_names
+    }
+
+    fn check_references(&self) -> Result<(), Failure> {
+        let wants = |policy| policy == InvalidValue::Reference;
+        for input in &self.plan.inputs {
+            let number = input.number.as_ref().filter(|_| wants(self.policies.null));
+            let lacks_mean = number.is_some_and(|number| number.reference.is_none());
+            let wants_category = wants(self.policies.null) || wants(self.policies.unseen);
+            let lacks_category = wants_category && input.categories.iter().any(|c| c.reference.is_none());
+            if lacks_mean || lacks_category {
+                let what = if lacks_mean {
+                    "mean"
+                } else {
+                    "most frequent category"
+                };
+                let message = format!("the model does not know the {what} of column {}", input.name);
+                return Err(Failure::new(ErrorClass::Config, message)
+                    .hint("train it again for a model with a profile, or use the policy error or keep"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Scores rows, which need the columns that the model reads; others are ignored. A row without invalid values gets
+    /// the very bits that [`Model::predict`] gives.
+    ///
+    /// # Errors
+    /// Values that the model can't use and the policies refuse; a column that is missing or no number.
+    pub fn score(&self, frame: Frame) -> Result<Scored, ScoreError> {
+        let mut rows = Rows::new(frame.rows(), self.policies);
+        let (frame, columns) = (Frame::new(frame.rows()), frame.into_columns());
+        let frame = self.usable(frame, columns, &mut rows)?;
+        let (nulls, unseen) = (rows.nulls, rows.unseen);
+        let asked = frame.rows();
+        let frame = match rows.left()? {
+            Some(mask) => frame.retain(&mask)?,
+            None => frame,
+        };
+        let frame = self.plan.stages.transform(frame)?;
+        let origins: Vec<usize> = (0..frame.rows()).map(|row| frame.origin(row)).collect();
+        let (width, features) = self.features(frame)?;
+        let scores = self.model.classifier.score(width, &features)?;
+        let predictions = Predictions {
+            classes: scores.classes,
+            raw: scores.raw,
+            probability: scores.probability,
+            prediction: scores.prediction,
+            rows: origins,
+        };
+        let mut scored = Scored {
+            rows: asked,
+            predictions,
+            unseen,
+            nulls,
+            features,
+        };
+        scored.leave_out_nan();
+        Ok(scored)
+    }
+
+    /// The columns that the stages read, every value of which they can use but for the rows to be left out.
+    fn usable(
+        &self,
+        mut frame: Frame,
+        columns: Vec<(String, Column)>,
+        rows: &mut Rows,
+    ) -> Result<Frame, ScoreError> {
+        let mut columns: Vec<(String, Option<Column>)> = columns
+            .into_iter()
+            .map(|(name, column)| (name, Some(column)))
+            .collect();
+        for input in &self.plan.inputs {
+            let found = columns.iter_mut().find(|(name, _)| *name == input.name);
+            let Some(column) = found.and_then(|(_, column)| column.take()) else {
+                let available = columns.into_iter().map(|(name, _)| name).collect();
+                let column = input.name.clone();
+                return Err(MlError::UnknownColumn { column, available }.into());
+            };
+            for categories in &input.categories {
+                let indices = rows.number(input, categories, &column);
+                let indices = Column::new(ColumnData::Double(indices));
+                frame = frame.with_column(&categories.output, indices)?;
+            }
+            if let Some(number) = &input.number {
+                let column = match column.kind() {
+                    ColumnKind::Vector => column,
+                    ColumnKind::Text => return Err(not_a_number(&input.name)),
+                    _ => rows.check(input, number, column),
+                };
+                frame = frame.with_column(&input.name, column)?;
+            }
+        }
+        Ok(frame)
+    }
+
+    fn features(&self, frame: Frame) -> Result<(usize, Vec<f64>), MlError> {
+        let features = &self.model.features;
+        frame.column(features)?;
+        let found = frame
+            .into_columns()
+            .into_iter()
+            .find(|(name, _)| name == features);
+        match found.map(|(_, column)| column.data) {
+            Some(ColumnData::Vector { width, values }) => Ok((width, values)),
+            other => Err(MlError::WrongKind {
+                column: features.clone(),
+                expected: ColumnKind::Vector.to_string(),
+                actual: other.map_or(ColumnKind::Vector, |data| Column::new(data).kind()),
+            }),
+        }
+    }
+
     /// Scores the rows of a request.
     ///
     /// # Errors
     /// The request holds no rows, or rows that the model can't use.
     pub fn answer(&self, request: &ScoringRequest<'_>) -> Result<Answer, Refusal> {
-        let body: Value = serde_json::from_slice(request.body).map_err(|e| refusal(e.to_string()))?;
-        let records = body["dataframe_records"].as_array();
-        let records = records.ok_or_else(|| refusal("expected dataframe_records".to_string()))?;
-        let rows: Option<Vec<&Map<String, Value>>> = records.iter().map(Value::as_object).collect();
-        let rows = rows.ok_or_else(|| refusal("a record is no object".to_string()))?;
-        let frame = self.frame(&rows)?;
-        let predictions = self.model.predict(frame).map_err(|e| of_ml(&e))?;
-        let mut by_row = vec![None; rows.len()];
-        for (row, prediction) in predictions.rows.iter().zip(&predictions.prediction) {
-            by_row[*row] = Some(*prediction);
-        }
+        let scored = self.score(json_records::frame(request.body, &self.model.inputs)?)?;
+        let predictions = scored.by_row();
         Ok(Answer {
             content_type: "application/json",
-            body: json!({ "predictions": by_row }).to_string().into(),
-            predictions: by_row,
-            unseen: 0,
+            body: json!({ "predictions": predictions }).to_string().into(),
+            predictions,
+            unseen: scored.unseen,
         })
     }
 
-    fn frame(&self, rows: &[&Map<String, Value>]) -> Result<Frame, Refusal> {
-        let mut frame = Frame::new(rows.len());
-        for input in &self.model.inputs {
-            let values = rows
-                .iter()
-                .map(|row| row.get(&input.name).unwrap_or(&Value::Null));
-            let data = match input.kind {
-                ColumnKind::Text => values
-                    .map(|v| v.as_str().map(str::to_string))
-                    .collect::<Option<_>>()
-                    .map(ColumnData::Text),
-                _ => values
-                    .map(Value::as_f64)
-                    .collect::<Option<_>>()
-                    .map(ColumnData::Double),
-            };
-            let data =
-                data.ok_or_else(|| refusal(format!("column {}: expected a {}", input.name, input.kind)))?;
-            frame = frame
-                .with_column(&input.name, Column::new(data))
-                .map_err(|e| of_ml(&e))?;
-        }
-        Ok(frame)
+    /// What each feature of one row adds to the margin of each class; `features` is a row of [`Scored::features`].
+    pub fn contributions(&self, features: &[f64]) -> Vec<Contribution> {
+        contribution::of_row(&self.model.classifier, features)
     }
 }
 
-fn of_ml(error: &MlError) -> Refusal {
-    refusal(error.to_string())
-}
-
-fn refusal(message: String) -> Refusal {
-    Refusal {
-        status: 400,
-        error_code: "BAD_REQUEST",
-        message,
-    }
+fn not_a_number(column: &str) -> ScoreError {
+    let (column, kind) = (column.to_string(), ColumnKind::Text);
+    MlError::UnsupportedKind { column, kind }.into()
 }

@@ -3,8 +3,10 @@
 #![expect(clippy::unwrap_used, reason = "a test that can't go on has failed")]
 
 mod bad_input; // what is wrong, where, what was expected, and the exit code
+mod batch; // whole files of rows, scored on the cluster
 mod chaos; // random faults, by a seed
 mod cluster; // workers that are missing, late or killed
+mod databricks; // clusters by REST, with the stock client
 mod deploy; // the files under `deploy`
 mod determinism; // the same bits on any cluster
 mod elsewhere; // jobs that are recorded on another server
@@ -16,6 +18,7 @@ mod main_job; // the README's first command, and what it leaves behind
 mod mlflow; // the stock MLflow client, and a real MLflow server to be compared with
 mod named; // clusters with a name
 mod object_stores; // sources by URL: S3 and the web
+mod profile; // what training saw of the model's inputs
 mod records; // everything that was recorded, looked at and changed
 mod recovery; // workers that come, go and hang while a job runs
 mod restart; // a driver that is killed and started again

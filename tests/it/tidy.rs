@@ -30,6 +30,7 @@ const ARROWS: [(&str, &[&str]); 11] = [
             "rookery-data",
             "rookery-tls",
             "rookery-formats",
+            "rookery-serving",
         ],
     ),
     (

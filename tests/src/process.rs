@@ -54,7 +54,7 @@ impl Rookery {
     /// Starts a command that follows a job, with machine-readable output.
     pub fn follow(&self, arguments: &[&str]) -> RunningJob {
         let mut command = self.command();
-        command.args(arguments).arg("--json");
+        command.arg("--json").args(arguments);
         RunningJob::start(command)
     }
 

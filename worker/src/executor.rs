@@ -20,6 +20,10 @@ use rookery_proto::{ErrorClass, Failure};
 use crate::error::{internal, of_data, of_ml};
 use crate::store::BlockStore;
 
+mod scoring;
+
+pub(crate) use scoring::{Piece, ScoredPiece};
+
 /// Part 0 of a split trains, part 1 tests.
 const TRAINING_PART: usize = 0;
 const TEST_PART: usize = 1;
@@ -31,6 +35,7 @@ pub struct Executor {
     /// What the engine may read here.
     sources: Arc<WorkerSources>,
     blocks: BlockStore,
+    last_scorer: scoring::LastScorer,
     pool: rayon::ThreadPool,
 }
 
@@ -70,6 +75,7 @@ impl Executor {
             cache,
             sources,
             blocks: BlockStore::default(),
+            last_scorer: scoring::LastScorer::default(),
             pool,
         })
     }

@@ -82,8 +82,10 @@ impl TrainerService for TrainerServer {
         let statistics = self
             .compute(span, move |executor| executor.fit_stages(&set, &pass))
             .await?;
+        let profile_json = serde_json::to_string(&statistics.profile).map_err(internal)?;
         Ok(Response::new(v1::FitStagesResponse {
-            statistics: wire::statistics(statistics),
+            statistics: wire::statistics(statistics.stages),
+            profile_json,
         }))
     }
 
@@ -173,6 +175,23 @@ impl TrainerService for TrainerServer {
             })
             .collect();
         Ok(Response::new(v1::ScoreModelResponse { metrics }))
+    }
+
+    async fn score_rows(
+        &self,
+        request: Request<v1::ScoreRowsRequest>,
+    ) -> Result<Response<v1::ScoreRowsResponse>, Status> {
+        let span = task("score_rows", request.metadata(), request.get_ref().task.as_ref());
+        let request = request.into_inner();
+        let pieces = wire::pieces(&request.pieces);
+        let scored = self
+            .compute(span, move |executor| {
+                let scorer = executor.scorer(&request.model_json)?;
+                executor.score_rows(&request.dataset_id, &pieces, &scorer, &request.keep)
+            })
+            .await?;
+        let pieces = scored.into_iter().map(wire::scored_piece).collect();
+        Ok(Response::new(v1::ScoreRowsResponse { pieces }))
     }
 
     async fn list_partitions(

@@ -1,14 +1,14 @@
 //! Conversions between the wire's messages and the types the work is done with.
 
+use std::collections::BTreeMap;
+
 use rookery_data::{Progress, Work};
 use rookery_ml::tree::Node;
-use rookery_ml::{
-    Family, FitStatistics, KernelCoefficients, MulticlassMetrics, Partial, StageStatistics, Summary,
-};
+use rookery_ml::{Family, KernelCoefficients, MulticlassMetrics, Partial, StageStatistics, Summary};
 use rookery_proto::v1;
 use rookery_proto::{ErrorClass, Failure};
 
-use crate::executor::{LabelColumns, PartitionSet};
+use crate::executor::{LabelColumns, PartitionSet, Piece, ScoredPiece};
 
 pub(crate) fn partition_set(set: Option<v1::PartitionSet>) -> Result<PartitionSet, Failure> {
     let set = set.ok_or_else(|| malformed("no partitions"))?;
@@ -44,6 +44,26 @@ pub(crate) fn coefficients(message: Option<v1::KernelCoefficients>) -> Result<Ke
     })
 }
 
+pub(crate) fn pieces(pieces: &[v1::Piece]) -> Vec<Piece> {
+    let piece = |piece: &v1::Piece| Piece {
+        partition: piece.partition,
+        first_row: piece.first_row,
+    };
+    pieces.iter().map(piece).collect()
+}
+
+pub(crate) fn scored_piece((piece, scored): (Piece, ScoredPiece)) -> v1::ScoredPiece {
+    use v1::scored_piece::Scored;
+    let scored = match scored {
+        ScoredPiece::Rows { rows, ipc } => Scored::Rows(v1::ScoredPieceRows { rows, arrow_ipc: ipc }),
+        ScoredPiece::Refused { row, problem } => Scored::Refused(v1::RefusedRow { row, problem }),
+    };
+    v1::ScoredPiece {
+        partition: piece.partition,
+        scored: Some(scored),
+    }
+}
+
 pub(crate) fn from_json<T: for<'de> serde::Deserialize<'de>>(what: &str, json: &str) -> Result<T, Failure> {
     serde_json::from_str(json).map_err(|e| malformed(format!("{what}: {e}")))
 }
@@ -52,7 +72,7 @@ fn malformed(what: impl std::fmt::Display) -> Failure {
     Failure::new(ErrorClass::Internal, format!("malformed request: {what}"))
 }
 
-pub(crate) fn statistics(statistics: FitStatistics) -> Vec<v1::StageStatistics> {
+pub(crate) fn statistics(stages: BTreeMap<u32, StageStatistics>) -> Vec<v1::StageStatistics> {
     use v1::stage_statistics::Statistics;
     let entry = |(stage, statistics)| {
         let statistics = match statistics {
@@ -69,7 +89,7 @@ pub(crate) fn statistics(statistics: FitStatistics) -> Vec<v1::StageStatistics> 
             statistics: Some(statistics),
         }
     };
-    statistics.stages.into_iter().map(entry).collect()
+    stages.into_iter().map(entry).collect()
 }
 
 pub(crate) fn merge_node(node: Node) -> Option<v1::MergeNode> {
@@ -121,6 +141,7 @@ pub(crate) fn metrics(metrics: MulticlassMetrics) -> v1::ClassificationMetrics {
             label: cell.label,
             prediction: cell.prediction,
             weight: cell.weight,
+            rows: cell.rows,
         })
         .collect();
     v1::ClassificationMetrics {

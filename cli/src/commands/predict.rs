@@ -1,14 +1,21 @@
-//! `rookery predict`: rows in, predictions out, with a recorded model.
+//! `rookery predict`: rows in, predictions out, with a recorded model. A few rows here, whole files on the cluster
+//! (`batch.rs`).
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use clap::{ArgGroup, Args, ValueEnum};
+use rookery_data::scored::PartFormat;
 use rookery_ml::Predictions;
 use rookery_proto::{ErrorClass, Failure};
 use serde::Serialize;
 
+mod batch;
+mod parts;
+mod spec;
+
 use crate::args::Places;
+use crate::cluster::ClusterArgs;
 use crate::diagnostic::{config, of_prediction};
 use crate::output::Output;
 use crate::records::{self, ModelUri, RecordsAt};
@@ -17,8 +24,12 @@ use crate::rows::{self, Row};
 /// Predict rows with a recorded model
 ///
 /// Rows are checked first: if one is wrong, nothing is predicted.
+///
+/// With --input, files are scored on the cluster, one of its own if none runs, and written to the folder --output, which
+/// appears when all rows are there. Each row keeps its columns and gets `prediction`, `probability_0` and so on,
+/// `model_name`, `model_version` and `run_id`.
 #[derive(Debug, Args)]
-#[command(group = ArgGroup::new("rows").required(true).args(["json", "file"]))]
+#[command(group = ArgGroup::new("rows").required(true).args(["json", "file", "input"]))]
 pub(crate) struct PredictArgs {
     /// The model: runs:/RUN, where RUN is a run's id, the start of it, or its name; models:/NAME/VERSION or
     /// models:/NAME@ALIAS
@@ -34,24 +45,70 @@ pub(crate) struct PredictArgs {
     #[arg(long, value_name = "PATH")]
     file: Option<PathBuf>,
 
-    /// What to write: a line of text or a JSON object for each row [default: text]
-    #[arg(long, value_name = "FORM")]
-    output: Option<Form>,
+    /// Files to score on the cluster, CSV or Parquet: a path, a glob or a URL, as a source of a job. Paths are those of the
+    /// driver's machine
+    #[arg(long, value_name = "FILES")]
+    input: Option<String>,
+
+    /// What to write: `text` or `json`, a line for each row [default: text]; with --input the folder to write to, which is
+    /// new or empty
+    #[arg(long, value_name = "FORM|FOLDER")]
+    output: Option<String>,
+
+    /// With --input: what files to write [default: parquet]
+    #[arg(long, value_name = "FORMAT", requires = "input")]
+    format: Option<Format>,
+
+    /// With --input: the columns to keep beside the predictions, separated by commas [default: all]
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', requires = "input")]
+    columns: Option<Vec<String>>,
+
+    /// With --input: how the files are to be read, with the keys of a job's source, for example `delimiter=";"` or
+    /// `store.region="eu-south-2"`; and `partition_bytes`; can be repeated
+    #[arg(long, value_name = "KEY=VALUE", requires = "input")]
+    set: Vec<String>,
+
+    #[command(flatten)]
+    cluster: ClusterArgs,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Form {
-    Text,
-    Json,
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+enum Format {
+    #[default]
+    Parquet,
+    Csv,
+}
+
+impl From<Format> for PartFormat {
+    fn from(format: Format) -> Self {
+        match format {
+            Format::Parquet => Self::Parquet,
+            Format::Csv => Self::Csv,
+        }
+    }
 }
 
 impl PredictArgs {
     pub(crate) fn wants_json(&self) -> bool {
-        self.output == Some(Form::Json)
+        self.input.is_none() && self.output.as_deref() == Some("json")
+    }
+
+    /// Rows that are answered here are answered in one of two forms.
+    fn check_form(&self) -> Result<(), Failure> {
+        match self.output.as_deref() {
+            None | Some("text" | "json") => Ok(()),
+            Some(other) => Err(config(format!("\"{other}\" is no form, expected text or json"))
+                .at("--output")
+                .hint("a folder is written with --input FILES")),
+        }
     }
 }
 
 pub(crate) async fn predict(args: PredictArgs, places: &Places, output: &mut Output) -> Result<(), Failure> {
+    if let Some(input) = &args.input {
+        return batch::predict(&args, input, places, output).await;
+    }
+    args.check_form()?;
     let uri = ModelUri::parse(&args.model)?;
     let records = RecordsAt::of(places)?.open_for_lookup().await?;
     let model = records::load(&records, &uri).await?;

@@ -94,6 +94,15 @@ impl ClusterConfig {
         }
     }
 
+    /// Keeps the configuration in place of the one in the file.
+    pub(super) fn write(&self, file: &Path) -> Result<(), Failure> {
+        let place = file.display().to_string();
+        self.check()
+            .map_err(|e| wrong(format!("the cluster can't be configured so: {e}")).at(&place))?;
+        replace(file, &self.to_toml())
+            .map_err(|e| wrong(format!("the cluster can't be kept: {e}")).at(&place))
+    }
+
     pub(super) fn to_toml(&self) -> String {
         toml::to_string(self).expect("plain values are TOML")
     }
@@ -121,6 +130,13 @@ impl ClusterConfig {
             false => format!("{} to {}", self.min_workers, self.max_workers),
         }
     }
+}
+
+/// Puts a text in the place of a file, whole: whoever reads meanwhile finds the one or the other.
+pub(super) fn replace(file: &Path, text: &str) -> std::io::Result<()> {
+    let draft = file.with_extension("draft");
+    std::fs::write(&draft, text)?;
+    std::fs::rename(&draft, file)
 }
 
 /// Minutes as a duration; `None` unless they are above 0.

@@ -24,6 +24,13 @@ pub(crate) enum Kind {
     WorkerLeft,
     /// It was given more workers, or fewer.
     Resized,
+    /// It is configured otherwise from now on.
+    Edited,
+    /// It is ended to be started again.
+    Restarting,
+    /// It is kept at the head of lists.
+    Pinned,
+    Unpinned,
     Terminating,
     Terminated,
 }
@@ -40,6 +47,10 @@ impl Kind {
             Kind::WorkerLost => "worker lost",
             Kind::WorkerLeft => "worker left",
             Kind::Resized => "resized",
+            Kind::Edited => "edited",
+            Kind::Restarting => "restarting",
+            Kind::Pinned => "pinned",
+            Kind::Unpinned => "unpinned",
             Kind::Terminating => "terminating",
             Kind::Terminated => "terminated",
         }

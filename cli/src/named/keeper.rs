@@ -75,7 +75,7 @@ async fn run(
             };
             events.add(Kind::Running, running)?;
             local.announce(state, output)?;
-            Keeper::new(config, events)
+            Keeper::new(cluster, events)
                 .watch(&mut local, output, shutdown)
                 .await
         }
@@ -89,7 +89,11 @@ async fn run(
 /// What is known of a cluster that runs.
 #[derive(Debug)]
 struct Keeper<'a> {
-    config: &'a ClusterConfig,
+    cluster: &'a NamedCluster,
+    /// As it is now: its size may be changed while it runs.
+    config: ClusterConfig,
+    /// Whether its size was changed since the workers were as many as they should be.
+    is_resized: bool,
     events: &'a Events,
     /// The state of each worker when it was looked last.
     states: BTreeMap<String, &'static str>,
@@ -98,9 +102,11 @@ struct Keeper<'a> {
 }
 
 impl<'a> Keeper<'a> {
-    fn new(config: &'a ClusterConfig, events: &'a Events) -> Self {
+    fn new(cluster: &'a NamedCluster, events: &'a Events) -> Self {
         Self {
-            config,
+            cluster,
+            config: cluster.config.clone(),
+            is_resized: false,
             events,
             states: BTreeMap::new(),
             busy_until: Instant::now(),
@@ -120,6 +126,7 @@ impl<'a> Keeper<'a> {
             // A driver that is about to end does not answer any more, which is found out below.
             if let Ok(seen) = local.client.cluster().await {
                 self.note(&seen.workers);
+                self.look_at_config();
                 self.resize(local, &seen.workers).await;
             }
             tokio::select! {
@@ -131,6 +138,20 @@ impl<'a> Keeper<'a> {
                 () = tokio::time::sleep(LOOK_INTERVAL) => {}
             }
         }
+    }
+
+    /// Takes over what was changed of its size. A file that can't be read changes nothing.
+    fn look_at_config(&mut self) {
+        let Ok(config) = self.cluster.present_config() else {
+            return;
+        };
+        let size = |config: &ClusterConfig| (config.min_workers, config.max_workers);
+        if size(&config) != size(&self.config) {
+            self.is_resized = true;
+            // Workers that start now are those that were asked for.
+            self.started_at = None;
+        }
+        self.config = config;
     }
 
     /// Notes which workers have changed.
@@ -165,6 +186,7 @@ impl<'a> Keeper<'a> {
             false => self.let_go(local, seen, living - wanted).await > 0,
         };
         if is_resized {
+            self.is_resized = false;
             let resized = ClusterEvent {
                 workers: Some(wanted),
                 ..ClusterEvent::because(reason)
@@ -237,6 +259,13 @@ impl<'a> Keeper<'a> {
                 return Some((min, format!("no job for {minutes} minutes")));
             }
         }
-        (living < min).then(|| (min, "a worker ended".to_string()))
+        let reason = match self.is_resized {
+            true => "its size was changed",
+            false => "a worker ended",
+        };
+        if living > max {
+            return Some((max, reason.to_string()));
+        }
+        (living < min).then(|| (min, reason.to_string()))
     }
 }

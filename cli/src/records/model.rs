@@ -1,5 +1,6 @@
 //! Models by their URI: `runs:/RUN`, `models:/NAME/VERSION`, `models:/NAME@ALIAS`.
 
+use rookery_data::scored::Provenance;
 use rookery_driver::MODEL_ARTIFACT;
 use rookery_ml::Model;
 use rookery_proto::Failure;
@@ -63,6 +64,15 @@ fn of_registry(rest: &str) -> Option<ModelUri> {
 
 /// Loads a model.
 pub(crate) async fn load(records: &OpenRecords, uri: &ModelUri) -> Result<Model, Failure> {
+    let (model, _) = load_known(records, uri).await?;
+    Ok(model)
+}
+
+/// Loads a model, and says which one it is.
+pub(crate) async fn load_known(
+    records: &OpenRecords,
+    uri: &ModelUri,
+) -> Result<(Model, Provenance), Failure> {
     let registry = &records.registry;
     let version = match uri {
         ModelUri::Run(wanted) => return of_a_run(records, wanted).await,
@@ -80,7 +90,14 @@ pub(crate) async fn load(records: &OpenRecords, uri: &ModelUri) -> Result<Model,
     let files = &records.artifacts;
     let found = files.get_at(&version.storage_location, MODEL_FILE).await;
     match found.map_err(|e| of_tracking(&e))? {
-        Some(bytes) => read(bytes, &place),
+        Some(bytes) => {
+            let provenance = Provenance {
+                model_name: Some(version.name),
+                model_version: Some(i64::from(version.version)),
+                run_id: Some(version.run_id).filter(|id| !id.is_empty()),
+            };
+            Ok((read(bytes, &place)?, provenance))
+        }
         None => Err(config(format!(
             "version {} of {} has no model file of ours",
             version.version, version.name
@@ -89,7 +106,7 @@ pub(crate) async fn load(records: &OpenRecords, uri: &ModelUri) -> Result<Model,
     }
 }
 
-async fn of_a_run(records: &OpenRecords, wanted: &str) -> Result<Model, Failure> {
+async fn of_a_run(records: &OpenRecords, wanted: &str) -> Result<(Model, Provenance), Failure> {
     let run = find_run(records.store.as_ref(), wanted).await?.info;
     let bytes = records.artifacts.get(&run, MODEL_ARTIFACT).await.map_err(|e| {
         let failure = of_tracking(&e);
@@ -99,7 +116,12 @@ async fn of_a_run(records: &OpenRecords, wanted: &str) -> Result<Model, Failure>
         );
         Failure { message, ..failure }
     })?;
-    read(bytes, &format!("{}/{MODEL_ARTIFACT}", run.artifact_uri))
+    let model = read(bytes, &format!("{}/{MODEL_ARTIFACT}", run.artifact_uri))?;
+    let provenance = Provenance {
+        run_id: Some(run.run_id),
+        ..Provenance::default()
+    };
+    Ok((model, provenance))
 }
 
 fn read(bytes: Vec<u8>, place: &str) -> Result<Model, Failure> {

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use super::{JobInfo, JobState, Submission};
 use crate::events::{EventLog, now_ms};
 use crate::queue::Queue;
+use crate::scoring::Scores;
 use crate::stop::Stop;
 
 /// How many jobs that have ended are remembered, with their events.
@@ -31,8 +32,10 @@ pub(super) struct Entry {
     pub(super) info: JobInfo,
     pub(super) events: Arc<EventLog>,
     pub(super) stop: Stop,
-    /// As it was handed in.
-    pub(super) submission: Submission,
+    /// As it was handed in, if it was by a job file.
+    pub(super) submission: Option<Submission>,
+    /// Where its rows come out, for a scoring job whose rows nobody reads yet.
+    pub(super) scores: Option<Scores>,
 }
 
 impl Known {
@@ -93,9 +96,13 @@ impl Known {
         let Some(key) = &submission.idempotency_key else {
             return Ok(None);
         };
-        for entry in &self.jobs {
-            match &entry.submission.idempotency_key {
-                Some(other) if other == key && entry.submission.toml == submission.toml => {
+        let submitted = self
+            .jobs
+            .iter()
+            .filter_map(|entry| Some((entry, entry.submission.as_ref()?)));
+        for (entry, before) in submitted {
+            match &before.idempotency_key {
+                Some(other) if other == key && before.toml == submission.toml => {
                     return Ok(Some(entry.info.id.clone()));
                 }
                 Some(other) if other == key => {

@@ -9,7 +9,7 @@ use rookery_proto::v1::{JobFinished, JobStatus, Phase, SubmitJobRequest};
 use rookery_proto::{ErrorClass, Failure};
 
 use super::known::{Entry, Known};
-use super::{JobInfo, JobState, Jobs, Submission, lock};
+use super::{JobInfo, JobState, Jobs, Submission, Work, lock};
 use crate::events::{EventLog, now_ms};
 use crate::journal::JournalledJob;
 use crate::resumption::Resumption;
@@ -58,7 +58,8 @@ impl Jobs {
                     info,
                     events,
                     stop: Stop::with(&self.stop),
-                    submission,
+                    submission: Some(submission),
+                    scores: None,
                 });
                 return;
             }
@@ -72,7 +73,14 @@ impl Jobs {
         let job = self.job(&job.job_id, spec, &submission, &events, Some(resumption));
         // Workers that come back are not to drop what they hold of it.
         self.workers.hold(&job.dataset(), BTreeSet::new());
-        self.enqueue(known, info, submission, job, priority);
+        let entry = Entry {
+            info,
+            events,
+            stop: Stop::with(&self.stop),
+            submission: Some(submission),
+            scores: None,
+        };
+        self.enqueue(known, entry, job, priority);
     }
 }
 

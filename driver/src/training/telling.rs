@@ -78,13 +78,7 @@ impl Job {
 
     /// Says that a phase begins; returns the span that its work belongs to.
     pub(super) fn phase(&self, phase: Phase, detail: &str) -> Span {
-        tracing::info!(job_id = %self.id, phase = phase.as_str_name(), detail, "phase");
-        self.events.push(Event::PhaseStarted(v1::PhaseStarted {
-            phase: phase.into(),
-            detail: detail.to_string(),
-        }));
-        let name = phase.as_str_name().trim_start_matches("PHASE_").to_lowercase();
-        tracing::debug_span!("phase", otel.name = name, job_id = %self.id, run_id = Empty)
+        self::phase(&self.events, &self.id, phase, detail)
     }
 
     /// Says that a phase of one run begins.
@@ -152,8 +146,19 @@ pub(super) fn metrics(run: &v1::RunFinished) -> Result<Vec<(Metric, f64)>, Failu
     run.metrics.iter().map(metric).collect()
 }
 
+/// Says that a phase of a job begins; returns the span that its work belongs to.
+pub(crate) fn phase(events: &Arc<EventLog>, job_id: &str, phase: Phase, detail: &str) -> Span {
+    tracing::info!(job_id, phase = phase.as_str_name(), detail, "phase");
+    events.push(Event::PhaseStarted(v1::PhaseStarted {
+        phase: phase.into(),
+        detail: detail.to_string(),
+    }));
+    let name = phase.as_str_name().trim_start_matches("PHASE_").to_lowercase();
+    tracing::debug_span!("phase", otel.name = name, job_id, run_id = Empty)
+}
+
 /// Warns those who watch the job.
-pub(super) fn warn(events: &Arc<EventLog>, job_id: &str, message: String) {
+pub(crate) fn warn(events: &Arc<EventLog>, job_id: &str, message: String) {
     tracing::info!(job_id, message);
     events.push(Event::Warning(v1::Warning { message }));
 }
@@ -169,6 +174,6 @@ pub(super) fn iteration_event(run_id: &str, training: &Training, run: &ValidRun)
 }
 
 /// `1 worker`, `2 workers`.
-pub(super) fn counted(count: u64, noun: &str) -> String {
+pub(crate) fn counted(count: u64, noun: &str) -> String {
     format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }

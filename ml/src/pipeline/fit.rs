@@ -12,12 +12,16 @@ use serde::{Deserialize, Serialize};
 use super::{FittedPipeline, PipelineSpec};
 use crate::error::MlError;
 use crate::frame::Frame;
+use crate::profile::{Profile, ProfileStatistics, ProfiledColumn};
 use crate::stages::{FittedStage, StageSpec, StageStatistics};
 
 /// The progress of fitting one pipeline.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PipelineFit {
     stages: Vec<(StageSpec, Option<FittedStage>)>,
+    /// The columns to be counted in the next pass.
+    to_profile: Vec<ProfiledColumn>,
+    profile: Option<Profile>,
 }
 
 /// One pass over the training rows: what to apply and what to fit, in order.
@@ -26,6 +30,8 @@ pub struct PipelineFit {
 pub struct FitPass {
     /// The stages that take part.
     pub stages: Vec<PassStage>,
+    /// The columns to be counted as they come, before any stage.
+    pub profile: Vec<ProfiledColumn>,
 }
 
 /// One stage's part in a pass.
@@ -54,6 +60,8 @@ pub enum PassStage {
 pub struct FitStatistics {
     /// One entry for each stage the pass fits.
     pub stages: BTreeMap<u32, StageStatistics>,
+    /// What was counted for the profile.
+    pub profile: ProfileStatistics,
 }
 
 impl FitStatistics {
@@ -62,6 +70,7 @@ impl FitStatistics {
     /// # Errors
     /// [`MlError::ForeignStatistics`] or [`MlError::Shape`] if `other` is not of the same pass.
     pub fn merge(&mut self, other: &FitStatistics) -> Result<(), MlError> {
+        self.profile.merge(&other.profile)?;
         if self.stages.keys().ne(other.stages.keys()) {
             let keys = |statistics: &FitStatistics| statistics.stages.keys().copied().collect::<Vec<_>>();
             let text = format!("stages {:?} against {:?}", keys(self), keys(other));
@@ -83,6 +92,7 @@ impl FitPass {
         });
         FitStatistics {
             stages: fits.collect(),
+            profile: ProfileStatistics::empty(&self.profile),
         }
     }
 
@@ -91,6 +101,7 @@ impl FitPass {
     /// # Errors
     /// [`MlError::Stage`] naming the stage that met a row or column it cannot use.
     pub fn accumulate(&self, frame: &Frame, statistics: &mut FitStatistics) -> Result<(), MlError> {
+        statistics.profile.accumulate(frame)?;
         let mut frame = frame.clone();
         for part in &self.stages {
             match part {
@@ -118,12 +129,26 @@ impl PipelineFit {
         });
         PipelineFit {
             stages: stages.collect(),
+            to_profile: Vec::new(),
+            profile: None,
         }
     }
 
-    /// Returns the next pass; `None` once every stage is fitted.
+    /// The first pass counts these columns too; a pipeline with nothing to fit gets one for it.
+    #[must_use]
+    pub fn with_profile_of(mut self, columns: Vec<ProfiledColumn>) -> Self {
+        self.to_profile = columns;
+        self
+    }
+
+    /// What was counted, once the first pass is complete.
+    pub fn profile(&self) -> Option<&Profile> {
+        self.profile.as_ref()
+    }
+
+    /// Returns the next pass; `None` once every stage is fitted and the columns are counted.
     pub fn next_pass(&self) -> Option<FitPass> {
-        if self.unfitted().is_empty() {
+        if self.unfitted().is_empty() && self.to_profile.is_empty() {
             return None;
         }
         let mut pass = Vec::new();
@@ -150,7 +175,10 @@ impl PipelineFit {
                 break;
             }
         }
-        Some(FitPass { stages: pass })
+        Some(FitPass {
+            stages: pass,
+            profile: self.to_profile.clone(),
+        })
     }
 
     /// Takes the merged statistics of the pass that [`next_pass`](PipelineFit::next_pass) returned.
@@ -159,7 +187,14 @@ impl PipelineFit {
     /// [`MlError::ForeignStatistics`] if they belong to another pass; [`MlError::Stage`] around
     /// [`MlError::NothingSummarized`] if a stage that needs rows saw none.
     pub fn complete(&mut self, mut statistics: FitStatistics) -> Result<(), MlError> {
-        let pass = self.next_pass().unwrap_or(FitPass { stages: Vec::new() });
+        let pass = self.next_pass().unwrap_or(FitPass {
+            stages: Vec::new(),
+            profile: Vec::new(),
+        });
+        if !pass.profile.is_empty() {
+            self.profile = Some(statistics.profile.finish());
+            self.to_profile.clear();
+        }
         for part in pass.stages {
             let PassStage::Fit { stage, spec } = part else {
                 continue;
@@ -208,7 +243,7 @@ fn missing(stage: u32) -> MlError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::frame::{Column, ColumnData};
+    use crate::frame::{Column, ColumnData, ColumnKind};
 
     fn spec(json: &str) -> PipelineSpec {
         serde_json::from_str(&format!("{{\"stages\": [{json}]}}")).expect("a pipeline")
@@ -257,6 +292,60 @@ mod tests {
                 values: vec![1.0, 0.5]
             }
         );
+    }
+
+    #[test]
+    fn the_first_pass_counts_the_inputs_before_any_row_is_dropped() {
+        let skipping = LAB.replacen(
+            "\"island_index\"",
+            "\"island_index\", \"handle_invalid\": \"skip\"",
+            1,
+        );
+        let columns = [
+            ("island".to_owned(), ColumnKind::Text),
+            ("mass".to_owned(), ColumnKind::Double),
+            ("year".to_owned(), ColumnKind::Integer),
+        ];
+        for (stages, label) in [(skipping.as_str(), "year"), (LAB, "year"), ("", "mass")] {
+            let spec = spec(stages);
+            let features = if stages.is_empty() { "island" } else { "features" };
+            let profiled = spec.profiled_columns(&columns, features, label);
+            let mut fit = PipelineFit::new(spec).with_profile_of(profiled);
+            let mut passes = 0;
+            while let Some(pass) = fit.next_pass() {
+                passes += 1;
+                let mut statistics = pass.empty_statistics();
+                let mut rows = rows(&["b", "a"], &[3.0, 1.0]);
+                rows = Frame::new(2)
+                    .with_column("island", {
+                        let mut island = rows.column("island").expect("made above").clone();
+                        island.validity = Some(vec![passes > 1, true]);
+                        island
+                    })
+                    .and_then(|frame| {
+                        frame.with_column("mass", rows.column("mass").expect("made above").clone())
+                    })
+                    .expect("columns fit");
+                pass.accumulate(&rows, &mut statistics).expect("rows are fine");
+                fit.complete(statistics).expect("the same pass");
+            }
+            assert!(passes >= 1);
+            let profile = fit.profile().expect("columns were counted");
+            assert_eq!((profile.rows, profile.columns[0].nulls), (2, 1), "{stages}");
+            let names: Vec<&str> = profile
+                .columns
+                .iter()
+                .map(|column| column.name.as_str())
+                .collect();
+            assert_eq!(
+                names,
+                if stages.is_empty() {
+                    vec!["island"]
+                } else {
+                    vec!["island", "mass"]
+                }
+            );
+        }
     }
 
     #[test]

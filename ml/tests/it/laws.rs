@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 use rookery_ml::tree::{Node, complete_subtrees, merge_nodes, reduce_subtree};
 use rookery_ml::{
-    Ask, Block, Fit, FitStatistics, KernelCoefficients, MlError, Partial, PipelineFit, Summary, Training,
-    accumulate,
+    Ask, Block, Fit, FitStatistics, KernelCoefficients, MlError, Partial, PipelineFit, ProfiledColumn,
+    Summary, Training, accumulate,
 };
 use serde_json::json;
 
@@ -159,7 +159,12 @@ fn stage_statistics(owners: &[usize], order: [usize; 3]) -> FitStatistics {
         {"type": "VectorAssembler", "inputs": ["CulmenLength", "BodyMass"], "output": "v"},
         {"type": "MinMaxScaler", "input": "v", "output": "s"},
     ]}));
+    let profiled = ["Island", "CulmenLength", "BodyMass"].map(|name| ProfiledColumn {
+        name: name.to_owned(),
+        is_category: name == "Island",
+    });
     let pass = PipelineFit::new(spec.expect("a pipeline"))
+        .with_profile_of(profiled.to_vec())
         .next_pass()
         .expect("something to fit");
     let rows = fixtures::train_rows();
@@ -183,6 +188,8 @@ proptest! {
     fn stage_statistics_are_exact_in_any_order_and_split(owners in prop::collection::vec(0_usize..3, 1..50)) {
         let whole = stage_statistics(&[0], [0, 1, 2]);
         prop_assert_eq!(whole.stages.len(), 2);
+        let profile = whole.profile.clone().finish();
+        prop_assert_eq!((profile.rows, profile.columns.len()), (254, 3));
         prop_assert_eq!(&stage_statistics(&owners, [0, 1, 2]), &whole);
         prop_assert_eq!(&stage_statistics(&owners, [2, 0, 1]), &whole);
     }

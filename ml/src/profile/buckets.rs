@@ -1,0 +1,166 @@
+//! [`Buckets`]: how often numbers occur, exactly as long as there are few different ones, else in buckets that grow with
+//! the numbers.
+//!
+//! A number's key is its bits, arranged so that keys ascend as numbers do, without the last `shift` of them. The shift is
+//! the smallest that leaves at most [`LIMIT`] different keys. Fewer rows never need a larger one, so whatever is counted
+//! and merged first, the same rows end in the same buckets.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// Different keys that are told apart.
+const LIMIT: usize = 1024;
+/// Bins of a histogram.
+const BINS: u64 = 20;
+
+/// A commutative monoid under [`merge`](Buckets::merge), with `default` as its neutral element.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub(super) struct Buckets {
+    shift: u32,
+    /// Values of each key.
+    counts: BTreeMap<u64, u64>,
+}
+
+impl Buckets {
+    /// Counts `value`, which is no NaN.
+    pub(super) fn add(&mut self, value: f64) {
+        *self.counts.entry(key(value) >> self.shift).or_default() += 1;
+        self.coarsen();
+    }
+
+    pub(super) fn merge(&mut self, other: &Buckets) {
+        if other.shift > self.shift {
+            self.shift_to(other.shift);
+        }
+        let by = self.shift - other.shift;
+        for (key, count) in &other.counts {
+            *self.counts.entry(key >> by).or_default() += count;
+        }
+        self.coarsen();
+    }
+
+    /// Edges and counts of a histogram whose bins hold about the same number of values; where there are few different
+    /// values, one bin for each.
+    pub(super) fn histogram(&self) -> (Vec<f64>, Vec<u64>) {
+        let total: u128 = self.counts.values().map(|count| u128::from(*count)).sum();
+        let is_few = self.counts.len() as u64 <= BINS;
+        let (mut edges, mut counts) = (Vec::new(), Vec::new());
+        let (mut seen, mut in_bin, mut next) = (0_u128, 0_u64, 1_u128);
+        let last = self.counts.keys().next_back();
+        for (key, count) in &self.counts {
+            seen += u128::from(*count);
+            in_bin += count;
+            let is_full = is_few || seen * u128::from(BINS) >= next * total;
+            if is_full && Some(key) != last {
+                edges.push(self.largest_in(*key));
+                counts.push(std::mem::take(&mut in_bin));
+                next = seen * u128::from(BINS) / total + 1;
+            }
+        }
+        counts.push(in_bin);
+        (edges, counts)
+    }
+
+    fn largest_in(&self, key: u64) -> f64 {
+        let rest = (1_u64 << self.shift) - 1;
+        value((key << self.shift) | rest)
+    }
+
+    fn coarsen(&mut self) {
+        while self.counts.len() > LIMIT {
+            self.shift_to(self.shift + 1);
+        }
+    }
+
+    fn shift_to(&mut self, shift: u32) {
+        let by = shift - self.shift;
+        self.shift = shift;
+        for (key, count) in std::mem::take(&mut self.counts) {
+            *self.counts.entry(key >> by).or_default() += count;
+        }
+    }
+}
+
+/// The bits of `value` in an order in which they ascend with it; both zeros are one.
+fn key(value: f64) -> u64 {
+    let bits = (value + 0.0).to_bits();
+    match bits >> 63 {
+        0 => bits | (1 << 63),
+        _ => !bits,
+    }
+}
+
+fn value(key: u64) -> f64 {
+    match key >> 63 {
+        0 => f64::from_bits(!key),
+        _ => f64::from_bits(key & !(1 << 63)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn of(values: &[f64]) -> Buckets {
+        let mut buckets = Buckets::default();
+        values.iter().for_each(|value| buckets.add(*value));
+        buckets
+    }
+
+    #[test]
+    fn few_values_have_a_bin_each() {
+        let buckets = of(&[2.0, -1.0, 2.0, 0.0, -0.0, f64::NEG_INFINITY]);
+        let expected = (vec![f64::NEG_INFINITY, -1.0, 0.0], vec![1, 1, 2, 2]);
+        assert_eq!(buckets.histogram(), expected);
+        assert_eq!(of(&[]).histogram(), (vec![], vec![0]));
+        assert_eq!(of(&[7.5]).histogram(), (vec![], vec![1]));
+    }
+
+    #[test]
+    fn many_values_are_shared_out_evenly() {
+        let values: Vec<f64> = (0..100_000).map(|i| f64::from(i) / 1000.0 + 17.0).collect();
+        let (edges, counts) = of(&values).histogram();
+        assert_eq!((edges.len(), counts.len()), (19, 20));
+        assert!(
+            counts.iter().all(|count| (4_500..=5_500).contains(count)),
+            "{counts:?}"
+        );
+    }
+
+    proptest! {
+        /// Orders, cuts and the plain count agree.
+        #[test]
+        fn counting_in_any_order_is_counting(
+            mut values in prop::collection::vec(prop_oneof![-1e3..1e3_f64, -1e-3..1e-3_f64, any::<f64>()], 0..4000),
+            cut in 0_usize..4000,
+        ) {
+            values.retain(|value| !value.is_nan());
+            let whole = of(&values);
+            let (left, right) = values.split_at(cut.min(values.len()));
+            let (mut ab, mut ba) = (of(left), of(right));
+            ba.merge(&ab);
+            ab.merge(&of(right));
+            prop_assert_eq!(&ab, &whole);
+            prop_assert_eq!(&ba, &whole);
+            values.reverse();
+            prop_assert_eq!(&of(&values), &whole);
+
+            let (edges, counts) = whole.histogram();
+            let mut plain = vec![0; edges.len() + 1];
+            for value in &values {
+                plain[edges.iter().take_while(|edge| *edge < value).count()] += 1;
+            }
+            prop_assert_eq!(counts, plain);
+        }
+
+        #[test]
+        fn keys_ascend_with_their_values(a in any::<f64>(), b in any::<f64>()) {
+            prop_assume!(!a.is_nan() && !b.is_nan());
+            prop_assert_eq!(key(a).cmp(&key(b)), a.partial_cmp(&b).expect("no NaN"));
+            prop_assert_eq!(value(key(a)), a);
+        }
+    }
+}

@@ -1,0 +1,296 @@
+//! [`ProfileStatistics`]: what is counted of some rows, so that all of them together make a [`Profile`].
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::buckets::Buckets;
+use super::exact_sum::ExactSum;
+use super::{ColumnProfile, Profile, ValueProfile};
+use crate::error::MlError;
+use crate::frame::{Column, Frame};
+
+/// Categories that a profile tells apart.
+const MAX_CATEGORIES: usize = 1000;
+
+/// A column to be counted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProfiledColumn {
+    /// Its name.
+    pub name: String,
+    /// Whether its values are names of categories, whatever they are made of.
+    pub is_category: bool,
+}
+
+/// A commutative monoid under [`merge`](ProfileStatistics::merge), exact in any order;
+/// [`empty`](ProfileStatistics::empty) is its neutral element.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProfileStatistics {
+    rows: u64,
+    columns: Vec<ColumnStatistics>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ColumnStatistics {
+    name: String,
+    nulls: u64,
+    values: ValueStatistics,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+enum ValueStatistics {
+    Numbers {
+        buckets: Buckets,
+        /// Of the finite ones.
+        sum: ExactSum,
+        finite: u64,
+    },
+    Categories(BTreeMap<String, u64>),
+}
+
+impl ProfileStatistics {
+    /// The statistics of no rows, for these columns.
+    pub fn empty(columns: &[ProfiledColumn]) -> Self {
+        let column = |column: &ProfiledColumn| ColumnStatistics {
+            name: column.name.clone(),
+            nulls: 0,
+            values: match column.is_category {
+                true => ValueStatistics::Categories(BTreeMap::new()),
+                false => ValueStatistics::Numbers {
+                    buckets: Buckets::default(),
+                    sum: ExactSum::default(),
+                    finite: 0,
+                },
+            },
+        };
+        Self {
+            rows: 0,
+            columns: columns.iter().map(column).collect(),
+        }
+    }
+
+    /// Adds the rows of `frame`.
+    ///
+    /// # Errors
+    /// [`MlError::UnknownColumn`] for a column that is not there.
+    pub fn accumulate(&mut self, frame: &Frame) -> Result<(), MlError> {
+        self.rows += frame.rows() as u64;
+        for own in &mut self.columns {
+            let column = frame.column(&own.name)?;
+            own.nulls += (0..frame.rows())
+                .filter(|row| !own.values.add(column, *row))
+                .count() as u64;
+        }
+        Ok(())
+    }
+
+    /// Adds what `other` saw.
+    ///
+    /// # Errors
+    /// [`MlError::ForeignStatistics`] if `other` is of other columns.
+    pub fn merge(&mut self, other: &ProfileStatistics) -> Result<(), MlError> {
+        if self.columns.len() != other.columns.len() {
+            let text = format!("{} columns against {}", self.columns.len(), other.columns.len());
+            return Err(MlError::ForeignStatistics(text));
+        }
+        self.rows += other.rows;
+        self.columns
+            .iter_mut()
+            .zip(&other.columns)
+            .try_for_each(|(own, other)| own.merge(other))
+    }
+
+    /// The profile of all rows seen; without predictions.
+    #[must_use]
+    pub fn finish(self) -> Profile {
+        let column = |column: ColumnStatistics| ColumnProfile {
+            name: column.name,
+            nulls: column.nulls,
+            values: column.values.finish(),
+        };
+        Profile {
+            rows: self.rows,
+            columns: self.columns.into_iter().map(column).collect(),
+            predictions: Vec::new(),
+        }
+    }
+}
+
+impl ColumnStatistics {
+    fn merge(&mut self, other: &ColumnStatistics) -> Result<(), MlError> {
+        self.nulls += other.nulls;
+        match (&mut self.values, &other.values) {
+            _ if self.name != other.name => {}
+            (ValueStatistics::Categories(own), ValueStatistics::Categories(others)) => {
+                for (category, count) in others {
+                    *own.entry(category.clone()).or_default() += count;
+                }
+                return Ok(());
+            }
+            (
+                ValueStatistics::Numbers { buckets, sum, finite },
+                ValueStatistics::Numbers {
+                    buckets: other_buckets,
+                    sum: other_sum,
+                    finite: other_finite,
+                },
+            ) => {
+                buckets.merge(other_buckets);
+                sum.merge(other_sum);
+                *finite += other_finite;
+                return Ok(());
+            }
+            _ => {}
+        }
+        let text = format!("column {} against column {}", self.name, other.name);
+        Err(MlError::ForeignStatistics(text))
+    }
+}
+
+impl ValueStatistics {
+    /// Adds the value of a row, if it has one; whether it has. A NaN is none to a model, as to Spark's assembler.
+    fn add(&mut self, column: &Column, row: usize) -> bool {
+        if column.is_null(row) {
+            return false;
+        }
+        match self {
+            Self::Categories(counts) => {
+                let Some(category) = column.text(row) else {
+                    return false;
+                };
+                match counts.get_mut(category.as_ref()) {
+                    Some(count) => *count += 1,
+                    None => drop(counts.insert(category.into_owned(), 1)),
+                }
+            }
+            Self::Numbers { buckets, sum, finite } => {
+                let Some(value) = column.number(row).filter(|value| !value.is_nan()) else {
+                    return false;
+                };
+                buckets.add(value);
+                if value.is_finite() {
+                    sum.add(value);
+                    *finite += 1;
+                }
+            }
+        }
+        true
+    }
+
+    fn finish(self) -> ValueProfile {
+        match self {
+            Self::Numbers { buckets, sum, finite } => {
+                let (edges, counts) = buckets.histogram();
+                ValueProfile::Numbers {
+                    mean: sum.mean(finite),
+                    edges,
+                    counts,
+                }
+            }
+            Self::Categories(counts) => {
+                // The map ascends by name and the sort is stable, so ties do too.
+                let mut counts: Vec<(String, u64)> = counts.into_iter().collect();
+                counts.sort_by_key(|(_, count)| Reverse(*count));
+                let others = counts.split_off(counts.len().min(MAX_CATEGORIES));
+                ValueProfile::Categories {
+                    counts,
+                    others: others.iter().map(|(_, count)| count).sum(),
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::frame::ColumnData;
+
+    fn columns() -> [ProfiledColumn; 3] {
+        [("mass", false), ("island", true), ("year", true)].map(|(name, is_category)| ProfiledColumn {
+            name: name.to_owned(),
+            is_category,
+        })
+    }
+
+    fn frame(masses: &[f64], islands: &[&str], years: &[i64]) -> Frame {
+        let islands = islands.iter().map(|island| (*island).to_owned()).collect();
+        let mut mass = Column::new(ColumnData::Double(masses.to_vec()));
+        mass.validity = Some(masses.iter().map(|mass| *mass != 99.0).collect());
+        Frame::new(masses.len())
+            .with_column("mass", mass)
+            .and_then(|frame| frame.with_column("island", Column::new(ColumnData::Text(islands))))
+            .and_then(|frame| frame.with_column("year", Column::new(ColumnData::Integer(years.to_vec()))))
+            .expect("columns fit")
+    }
+
+    #[test]
+    fn rows_are_counted_column_by_column() {
+        let mut statistics = ProfileStatistics::empty(&columns());
+        for frame in [
+            frame(&[1.0, 99.0, f64::NAN], &["b", "a", "ñ"], &[2007, 2008, 2008]),
+            frame(&[2.5, f64::INFINITY], &["a", "b"], &[2009, 2008]),
+        ] {
+            let mut some = ProfileStatistics::empty(&columns());
+            some.accumulate(&frame).expect("columns are there");
+            statistics.merge(&some).expect("the same columns");
+        }
+        let profile = statistics.finish();
+        assert_eq!((profile.rows, profile.columns[0].nulls), (5, 2));
+        let masses = ValueProfile::Numbers {
+            mean: 1.75,
+            edges: vec![1.0, 2.5],
+            counts: vec![1, 1, 1],
+        };
+        assert_eq!(profile.columns[0].values, masses);
+        let counted = |pairs: &[(&str, u64)]| ValueProfile::Categories {
+            counts: pairs
+                .iter()
+                .map(|(name, count)| ((*name).to_owned(), *count))
+                .collect(),
+            others: 0,
+        };
+        assert_eq!(
+            profile.columns[1].values,
+            counted(&[("a", 2), ("b", 2), ("ñ", 1)])
+        );
+        assert_eq!(
+            profile.columns[2].values,
+            counted(&[("2008", 3), ("2007", 1), ("2009", 1)])
+        );
+    }
+
+    #[test]
+    fn the_most_frequent_categories_are_told_apart() {
+        let names: Vec<String> = (0..1500).map(|i| format!("c{:04}", i % 1200)).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let mut statistics = ProfileStatistics::empty(&columns());
+        let rows = frame(&[0.0; 1500], &names, &[0; 1500]);
+        statistics.accumulate(&rows).expect("columns are there");
+        let ValueProfile::Categories { counts, others } = statistics.finish().columns.remove(1).values else {
+            panic!("a text column")
+        };
+        // 300 occur twice; of those that occur once the first by name are kept.
+        assert_eq!((counts.len(), others), (1000, 200));
+        assert_eq!(counts[299], ("c0299".to_owned(), 2));
+        assert_eq!(counts[999], ("c0999".to_owned(), 1));
+    }
+
+    #[test]
+    fn statistics_of_other_columns_are_refused() {
+        let mut statistics = ProfileStatistics::empty(&columns());
+        let mut other = columns();
+        other.swap(1, 2);
+        for other in [&other[..], &other[..1]] {
+            let error = statistics.merge(&ProfileStatistics::empty(other));
+            assert!(matches!(error, Err(MlError::ForeignStatistics(_))), "{error:?}");
+        }
+        let error = statistics.accumulate(&Frame::new(1)).expect_err("no columns");
+        assert_eq!(error.to_string(), "unknown column mass; available columns: ");
+    }
+}

@@ -1,0 +1,4 @@
+//! The scorer from outside.
+
+mod models;
+mod scoring;
