@@ -85,8 +85,9 @@ impl Routing {
                 stats: stats.of(entity),
             }));
         }
+        let percents: Vec<u8> = config.entities.iter().map(|entity| entity.percent).collect();
         Self {
-            split: Split::new(config.entities.iter().map(|entity| entity.percent)),
+            split: Split::new(&percents),
             config,
             served,
         }

@@ -1,45 +1,52 @@
 //! [`Split`]: which of the served entities answers a request.
 //!
-//! Requests are counted, and the count is spread over a hundred places: of every hundred requests in a row each entity
-//! gets exactly its percentage, and they alternate as evenly as the numbers allow. No randomness, so a test that sees
-//! 90 of 100 has seen the rule, not luck.
+//! Requests are counted, and go round a hundred places that are given to the entities in advance: of every hundred
+//! requests in a row each entity gets exactly its percentage, spread as evenly as the numbers allow. No randomness, so a
+//! test that sees 90 of 100 has seen the rule, not luck.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The number of places.
-const PLACES: u64 = 100;
-/// The step from one request's place to the next: the golden section of a hundred, which has no common factor with it.
-const STEP: u64 = 61;
+const PLACES: u8 = 100;
 
 /// How requests are shared out.
 #[derive(Debug)]
 pub(super) struct Split {
-    /// Positions of the entities, with the place at which each one's share ends.
-    shares: Vec<(usize, u64)>,
+    /// The position of the entity to which each place belongs; empty if none has any traffic.
+    places: Vec<usize>,
     requests: AtomicU64,
 }
 
 impl Split {
     /// Shares out by percentages that sum to 100, of entities in this order.
-    pub(super) fn new(percents: impl IntoIterator<Item = u8>) -> Self {
-        let mut end = 0;
-        let shares = percents.into_iter().enumerate().map(|(i, percent)| {
-            end += u64::from(percent);
-            (i, end)
-        });
+    pub(super) fn new(percents: &[u8]) -> Self {
         Self {
-            shares: shares.collect(),
+            places: places(percents),
             requests: AtomicU64::new(0),
         }
     }
 
     /// The position of the entity that answers the next request; `None` if nothing gets any traffic.
     pub(super) fn next(&self) -> Option<usize> {
-        let count = self.requests.fetch_add(1, Ordering::Relaxed) % PLACES;
-        let place = count * STEP % PLACES;
-        let share = self.shares.iter().find(|(_, end)| place < *end);
-        share.map(|(position, _)| *position)
+        let count = self.requests.fetch_add(1, Ordering::Relaxed) % u64::from(PLACES);
+        self.places.get(count as usize).copied()
     }
+}
+
+/// Smooth weighted round robin: with each place every entity gains its percentage; the place goes to whoever has most, and
+/// costs a hundred.
+fn places(percents: &[u8]) -> Vec<usize> {
+    let mut credit = vec![0_i32; percents.len()];
+    let place = |_| {
+        for (credit, percent) in credit.iter_mut().zip(percents) {
+            *credit += i32::from(*percent);
+        }
+        // Of equals the first.
+        let richest = (0..credit.len()).rev().max_by_key(|i| credit[*i])?;
+        credit[richest] -= i32::from(PLACES);
+        Some(richest)
+    };
+    (0..PLACES).map_while(place).collect()
 }
 
 #[cfg(test)]
@@ -59,22 +66,22 @@ mod tests {
 
     #[test]
     fn of_every_hundred_each_gets_its_percentage() {
-        let split = Split::new([90, 0, 10]);
+        let split = Split::new(&[90, 0, 10]);
         for _ in 0..7 {
             assert_eq!(chosen(&split, 3, 100), [90, 0, 10]);
         }
-        assert_eq!(Split::new([]).next(), None);
+        assert_eq!(Split::new(&[]).next(), None);
     }
 
     #[test]
     fn a_share_is_spread_out() {
-        let split = Split::new([90, 10]);
+        let split = Split::new(&[90, 10]);
         let order: Vec<usize> = (0..100).map(|_| split.next().unwrap()).collect();
         let seconds: Vec<usize> = (0..100).filter(|i| order[*i] == 1).collect();
         for pair in seconds.windows(2) {
-            assert!((5..=15).contains(&(pair[1] - pair[0])), "{seconds:?}");
+            assert_eq!(pair[1] - pair[0], 10, "{seconds:?}");
         }
-        let half = Split::new([50, 50]);
+        let half = Split::new(&[50, 50]);
         let order: Vec<usize> = (0..100).map(|_| half.next().unwrap()).collect();
         assert!(
             order.windows(3).all(|w| w[0] != w[1] || w[1] != w[2]),
@@ -84,7 +91,7 @@ mod tests {
 
     #[test]
     fn requests_at_once_are_shared_out_too() {
-        let split = Split::new([90, 10]);
+        let split = Split::new(&[90, 10]);
         let counts: Vec<Vec<usize>> = std::thread::scope(|scope| {
             let threads: Vec<_> = (0..4).map(|_| scope.spawn(|| chosen(&split, 2, 250))).collect();
             threads.into_iter().map(|thread| thread.join().unwrap()).collect()
@@ -100,7 +107,7 @@ mod tests {
             ends.push(100);
             ends.sort_unstable();
             let percents: Vec<u8> = std::iter::once(ends[0]).chain(ends.windows(2).map(|w| w[1] - w[0])).collect();
-            let counts = chosen(&Split::new(percents.clone()), percents.len(), 100);
+            let counts = chosen(&Split::new(&percents), percents.len(), 100);
             prop_assert_eq!(counts, percents.iter().map(|p| usize::from(*p)).collect::<Vec<_>>());
         }
     }

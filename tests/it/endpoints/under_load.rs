@@ -106,8 +106,8 @@ async fn change(cluster: &TestCluster, load_for: Duration) -> (Vec<(u64, i64)>, 
     while began.elapsed() < load_for {
         let first = 10 * (1 + round % 9);
         let split = json!({"served_entities": [
-            {"name": "current", "entity_name": MODEL, "entity_version": "1", "workload_size": "Medium"},
-            {"name": "challenger", "entity_name": MODEL, "entity_version": "2", "workload_size": "Medium"},
+            {"name": "current", "entity_name": MODEL, "entity_version": "1", "workload_size": "Small"},
+            {"name": "challenger", "entity_name": MODEL, "entity_version": "2", "workload_size": "Small"},
         ], "traffic_config": {"routes": [
             {"served_model_name": "current", "traffic_percentage": first},
             {"served_model_name": "challenger", "traffic_percentage": 100 - first},
@@ -159,7 +159,7 @@ async fn told(cluster: &TestCluster) -> BTreeMap<u64, Value> {
 
 async fn create(cluster: &TestCluster, name: &str) {
     let body = json!({"name": name, "config": {"served_entities": [
-        {"name": "current", "entity_name": MODEL, "entity_version": "1", "workload_size": "Medium"}
+        {"name": "current", "entity_name": MODEL, "entity_version": "1", "workload_size": "Small"}
     ]}});
     let token = cluster.rookery().token();
     let made = http::post(cluster.url(), "/api/2.0/serving-endpoints", Some(&token), &body).await;

@@ -96,7 +96,7 @@ mod tests {
         });
         let text = as_table(&[event]).replace(&times::local(0), "THEN-AND-THERE-LONG");
         insta::assert_snapshot!(text, @r"
-        WHEN                 WHO  ACTION       CONFIG  SERVING                 REASON
+        WHEN                 WHO  ACTION       CONFIG  SERVING              REASON
         THEN-AND-THERE-LONG  ada  rolled back  2 → -   a 100 %, b (shadow)  porque sí
         ");
     }

@@ -264,6 +264,30 @@ mod tests {
                 "agreement": {"requests": 4, "rows": 8, "agreeing_rows": 7, "ratio": 0.875, "failed": 0, "dropped": 1}
             }}
         });
-        insta::assert_snapshot!(page(&endpoint).join("\n"), @"");
+        insta::assert_snapshot!(page(&endpoint).join("\n"), @r"
+        endpoint predict-penguin
+          state         ready, update failed
+          answers at    http://d/serving-endpoints/predict-penguin/invocations
+          created       - by ada
+          changed       -
+          last request  -
+          last change   failed: version 9 is gone
+
+        tags
+          team  aves
+
+        configuration 3
+          SERVED  MODEL                       VERSION        TRAFFIC  SIZE   TO ZERO AFTER  STATE
+          a       Pronosticador de pingüinos  1 (@champion)  100 %    Small  0.5 min        ready: Scaled to zero
+          s       m                           2              shadow   Large  never          ready
+
+        requests since the driver began
+          SERVED  REQUESTS  LAST 24 H  LAST  SCORING  WAITING  MEMORY
+          s       4         3          -     0        0        3 KiB
+
+        shadows
+          SHADOW  COMPARED  ROWS  AGREEING  AGREEMENT  FAILED  DROPPED
+          s       4         8     7         87.50 %    0       1
+        ");
     }
 }

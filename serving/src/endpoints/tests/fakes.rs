@@ -108,39 +108,46 @@ impl ModelSource for FakeSource {
     }
 }
 
+/// What one driver has of the store: a driver that was killed has it no more.
 #[derive(Debug, Default)]
 pub(super) struct MemoryStore {
+    kept: Arc<Kept>,
+    pub(super) is_full: AtomicBool,
+}
+
+#[derive(Debug, Default)]
+struct Kept {
     records: Mutex<BTreeMap<String, EndpointRecord>>,
     acts: Mutex<Vec<Act>>,
-    pub(super) is_full: AtomicBool,
 }
 
 #[async_trait]
 impl EndpointStore for MemoryStore {
     async fn load(&self) -> Result<Vec<EndpointRecord>, StoreError> {
-        Ok(self.records.lock().unwrap().values().cloned().collect())
+        Ok(self.kept.records.lock().unwrap().values().cloned().collect())
     }
 
     async fn keep(&self, record: &EndpointRecord, act: Option<&Act>) -> Result<(), StoreError> {
         if self.is_full.load(Ordering::SeqCst) {
             return Err(StoreError("the disk is full".to_string()));
         }
-        self.records
+        self.kept
+            .records
             .lock()
             .unwrap()
             .insert(record.name.clone(), record.clone());
-        self.acts.lock().unwrap().extend(act.cloned());
+        self.kept.acts.lock().unwrap().extend(act.cloned());
         Ok(())
     }
 
     async fn forget(&self, name: &str, act: &Act) -> Result<(), StoreError> {
-        self.records.lock().unwrap().remove(name);
-        self.acts.lock().unwrap().push(act.clone());
+        self.kept.records.lock().unwrap().remove(name);
+        self.kept.acts.lock().unwrap().push(act.clone());
         Ok(())
     }
 
     async fn acts(&self, endpoint: &str, most: usize) -> Result<Vec<Act>, StoreError> {
-        let acts = self.acts.lock().unwrap();
+        let acts = self.kept.acts.lock().unwrap();
         Ok(acts
             .iter()
             .rev()
@@ -192,7 +199,12 @@ impl World {
 
     /// The same after the driver was killed and started again.
     pub(super) async fn restarted(self) -> Self {
-        Self::on(self.source, self.store).await
+        self.store.is_full.store(true, Ordering::SeqCst);
+        let store = MemoryStore {
+            kept: Arc::clone(&self.store.kept),
+            is_full: AtomicBool::new(false),
+        };
+        Self::on(self.source, Arc::new(store)).await
     }
 
     pub(super) async fn create(&self, name: &str, spec: Spec) {
