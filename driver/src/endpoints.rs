@@ -14,6 +14,8 @@ use crate::records::Records;
 mod file;
 mod models;
 #[cfg(test)]
+mod models_tests;
+#[cfg(test)]
 mod tests;
 
 use file::EndpointFile;

@@ -1,5 +1,6 @@
 //! Serving endpoints: the lab's second half, and what may not go wrong while models answer.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use rookery_tests::{DEADLINE, TestCluster, http};
@@ -127,6 +128,80 @@ async fn an_endpoint_answers_at_once_and_again_after_its_driver_was_killed() {
         .map(|event| event["action"].clone())
         .collect();
     assert_eq!(actions, ["updated", "created"]);
+}
+
+/// Whatever was answered for is there when the driver is killed in the middle of the next change.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_acknowledged_change_is_lost_when_the_driver_is_killed() {
+    let mut cluster = trained(&[]).await;
+    let (first, second) = (format!("models:/{MODEL}/1=100"), format!("models:/{MODEL}/2=0"));
+    let create = [
+        "endpoints",
+        "create",
+        ENDPOINT,
+        "--model",
+        &first,
+        "--model",
+        &second,
+    ];
+    cluster.rookery().run(&create).await.succeeded();
+    for round in 0..5 {
+        let acknowledged = AtomicU64::new(0);
+        let pid = cluster.driver_pid().to_string();
+        let change = async {
+            for command in ["promote", "rollback"].into_iter().cycle() {
+                let changed = cluster
+                    .rookery()
+                    .run_json(&["endpoints", command, ENDPOINT])
+                    .await;
+                if changed.code != 0 {
+                    return;
+                }
+                let config = changed.last_json()["config_version"].as_u64().unwrap();
+                acknowledged.store(config, Ordering::SeqCst);
+            }
+        };
+        let kill = async {
+            let before = 1 + 3 * round;
+            while acknowledged.load(Ordering::SeqCst) < before {
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+            let killed = tokio::process::Command::new("kill")
+                .args(["-KILL", &pid])
+                .status()
+                .await;
+            assert!(killed.unwrap().success());
+        };
+        let both = async { tokio::join!(change, kill) };
+        tokio::time::timeout(DEADLINE, both).await.expect("it is killed");
+        cluster.kill_driver().await;
+        cluster.start_driver_again().await;
+        let config = shown(&cluster, ENDPOINT).await["config"]["config_version"]
+            .as_u64()
+            .unwrap();
+        let acknowledged = acknowledged.load(Ordering::SeqCst);
+        // The change that was under way may have been written down, and not been answered for.
+        assert!(
+            config == acknowledged || config == acknowledged + 1,
+            "{config} after {acknowledged}"
+        );
+        assert_eq!(ask(&cluster, ENDPOINT).await.status, 200, "round {round}");
+    }
+    let events = cluster
+        .rookery()
+        .run_json(&["endpoints", "events", ENDPOINT])
+        .await
+        .succeeded();
+    let configs: Vec<u64> = events
+        .json_lines()
+        .iter()
+        .map(|event| event["to_config"].as_u64().unwrap())
+        .collect();
+    assert_eq!(
+        configs,
+        (1..=configs.len() as u64).rev().collect::<Vec<_>>(),
+        "each change is told of once"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -29,7 +29,15 @@ impl ModelSource for RegistryModels {
             Target::Version(version) => self.registry.get_model_version(model, *version).await,
             Target::Alias(alias) => self.registry.get_version_by_alias(model, alias).await,
         };
-        found.map(|version| version.version).map_err(|e| of_tracking(&e))
+        found
+            .map(|version| version.version)
+            .map_err(|error| match (error.code(), target) {
+                // MLflow's word for an alias that is not there.
+                (ErrorCode::InvalidParameterValue, Target::Alias(_)) => {
+                    EndpointError::not_found(error.to_string())
+                }
+                _ => of_tracking(&error),
+            })
     }
 
     async fn load(&self, model: &str, version: u32) -> Result<LoadedModel, EndpointError> {

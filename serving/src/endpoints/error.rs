@@ -27,6 +27,8 @@ pub enum Kind {
     Conflict,
     /// The body is larger than anybody reads.
     TooLarge,
+    /// The body did not come in time.
+    Slow,
     /// The request did not get its turn in time.
     Busy,
     /// The model can't answer now.
@@ -41,6 +43,7 @@ impl Kind {
         match self {
             Kind::Invalid | Kind::Exists => 400,
             Kind::NotFound => 404,
+            Kind::Slow => 408,
             Kind::Conflict => 409,
             Kind::TooLarge => 413,
             Kind::Busy => 429,
@@ -56,6 +59,7 @@ impl Kind {
             Kind::NotFound => "RESOURCE_DOES_NOT_EXIST",
             Kind::Exists => "RESOURCE_ALREADY_EXISTS",
             Kind::Conflict => "RESOURCE_CONFLICT",
+            Kind::Slow => "DEADLINE_EXCEEDED",
             Kind::Busy => "REQUEST_LIMIT_EXCEEDED",
             Kind::Unavailable => "TEMPORARILY_UNAVAILABLE",
             Kind::Internal => "INTERNAL_ERROR",

@@ -1,5 +1,5 @@
-//! [`EndpointMetrics`]: what Prometheus reads of endpoints. What a model itself has to tell (categories it has not seen,
-//! how its inputs drift) belongs here, beside `unseen`, with the same labels.
+//! [`EndpointMetrics`]: what Prometheus reads of endpoints. What a model itself has to tell (how its inputs drift) is asked
+//! of the scorers in memory, [`EndpointMetrics::scorers`], under the same labels.
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,6 +12,7 @@ use prometheus_client::metrics::MetricType;
 use super::manager::Endpoints;
 use super::routing::Served;
 use super::stats::Stats;
+use crate::Scorer;
 
 /// The metrics of a driver's endpoints, or of one of them.
 #[derive(Debug)]
@@ -36,15 +37,62 @@ impl EndpointMetrics {
             only: Some(name.to_string()),
         }
     }
+
+    /// The scorers in memory.
+    pub fn scorers(&self) -> Vec<(EndpointLabels, Arc<Scorer>)> {
+        let in_memory = |(labels, served): (EndpointLabels, Arc<Served>)| {
+            let model = served.slot.loaded()?;
+            Some((labels, Arc::clone(&model.scorer).scorer()?))
+        };
+        self.seen().1.into_iter().filter_map(in_memory).collect()
+    }
+
+    fn seen(&self) -> Seen {
+        let (mut counted, mut served) = (Vec::new(), Vec::new());
+        for endpoint in self.endpoints.all() {
+            let name = endpoint.record().name.clone();
+            if self.only.as_ref().is_some_and(|only| *only != name) {
+                continue;
+            }
+            let labels = |served_model: &str, model: &str, version| EndpointLabels {
+                endpoint: name.clone(),
+                served_model: served_model.to_string(),
+                model: model.to_string(),
+                version,
+            };
+            for (key, stats) in endpoint.stats.all() {
+                counted.push((labels(&key.served, &key.model, key.version), stats));
+            }
+            for one in endpoint.routing().iter().flat_map(|routing| &routing.served) {
+                let entity = &one.entity;
+                served.push((
+                    labels(&entity.name, &entity.model, entity.version),
+                    Arc::clone(one),
+                ));
+            }
+        }
+        (counted, served)
+    }
 }
 
+/// Whose series it is.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Labels {
-    endpoint: String,
-    served_model: String,
-    model: String,
-    version: u32,
+pub struct EndpointLabels {
+    /// The endpoint.
+    pub endpoint: String,
+    /// The served entity.
+    pub served_model: String,
+    /// The registered model.
+    pub model: String,
+    /// Its version.
+    pub version: u32,
 }
+
+/// The counts of each version, and the entities in action.
+type Seen = (
+    Vec<(EndpointLabels, Arc<Stats>)>,
+    Vec<(EndpointLabels, Arc<Served>)>,
+);
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct StatusLabels {
@@ -111,29 +159,7 @@ const LEVELS: [Level; 4] = [
 
 impl Collector for EndpointMetrics {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        let (mut counted, mut served) = (Vec::new(), Vec::new());
-        for endpoint in self.endpoints.all() {
-            let name = endpoint.record().name.clone();
-            if self.only.as_ref().is_some_and(|only| *only != name) {
-                continue;
-            }
-            let labels = |served_model: &str, model: &str, version| Labels {
-                endpoint: name.clone(),
-                served_model: served_model.to_string(),
-                model: model.to_string(),
-                version,
-            };
-            for (key, stats) in endpoint.stats.all() {
-                counted.push((labels(&key.served, &key.model, key.version), stats));
-            }
-            for one in endpoint.routing().iter().flat_map(|routing| &routing.served) {
-                let entity = &one.entity;
-                served.push((
-                    labels(&entity.name, &entity.model, entity.version),
-                    Arc::clone(one),
-                ));
-            }
-        }
+        let (counted, served) = self.seen();
         encode_counts(&mut encoder, &counted)?;
         for (name, help, level) in LEVELS {
             let mut metric = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
@@ -146,7 +172,10 @@ impl Collector for EndpointMetrics {
     }
 }
 
-fn encode_counts(encoder: &mut DescriptorEncoder<'_>, counted: &[(Labels, Arc<Stats>)]) -> fmt::Result {
+fn encode_counts(
+    encoder: &mut DescriptorEncoder<'_>,
+    counted: &[(EndpointLabels, Arc<Stats>)],
+) -> fmt::Result {
     let help = "Requests, by the status of the answer";
     let mut metric = encoder.encode_descriptor("endpoint_requests", help, None, MetricType::Counter)?;
     for (labels, stats) in counted {

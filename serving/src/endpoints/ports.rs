@@ -21,6 +21,11 @@ pub trait Score: Send + Sync + fmt::Debug {
 
     /// The columns that it reads.
     fn inputs(&self) -> &[InputColumn];
+
+    /// The scorer, if it is one.
+    fn scorer(self: Arc<Self>) -> Option<Arc<Scorer>> {
+        None
+    }
 }
 
 impl Score for Scorer {
@@ -30,6 +35,10 @@ impl Score for Scorer {
 
     fn inputs(&self) -> &[InputColumn] {
         &self.model().inputs
+    }
+
+    fn scorer(self: Arc<Self>) -> Option<Arc<Scorer>> {
+        Some(self)
     }
 }
 

@@ -11,7 +11,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use super::invoke::Invocation;
 use super::manager::Endpoints;
 use super::routing::Served;
-use super::stats::{Agreement, now_ms};
+use super::stats::Agreement;
 use crate::Answer;
 
 /// What copies may take together, in KiB.
@@ -56,7 +56,6 @@ struct Copy {
 impl Copy {
     async fn compare(self) {
         let agreement = &self.shadow.stats.shadow;
-        self.shadow.stats.came(now_ms());
         let scored =
             super::invoke::score(&self.shadow, &self.request, self.source.as_ref(), &self.bounds).await;
         match scored {

@@ -8,6 +8,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::error::{EndpointError, Kind};
 
+/// The most requests that wait at once: each holds its body in memory.
+const MAX_WAITING: usize = 1024;
 /// When a client that was turned away should come back.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
@@ -46,22 +48,28 @@ impl Turns {
         if let Ok(turn) = Arc::clone(&self.free).try_acquire_owned() {
             return Ok(turn);
         }
-        self.waiting.fetch_add(1, Ordering::Relaxed);
+        let waiting = self.waiting.fetch_add(1, Ordering::Relaxed);
         let _in_queue = InQueue(&self.waiting);
+        if waiting >= MAX_WAITING {
+            return Err(self.turned_away(&format!("{MAX_WAITING} wait already")));
+        }
         match tokio::time::timeout(within, Arc::clone(&self.free).acquire_owned()).await {
             Ok(Ok(turn)) => Ok(turn),
-            _ => Err(EndpointError {
-                retry_after: Some(RETRY_AFTER),
-                ..EndpointError::new(
-                    Kind::Busy,
-                    format!(
-                        "{} requests are scored at once, and this one did not get its turn within {} ms: send fewer at \
-                         once, or take a larger workload_size",
-                        self.most,
-                        within.as_millis()
-                    ),
-                )
-            }),
+            _ => Err(self.turned_away(&format!(
+                "this one did not get its turn within {} ms",
+                within.as_millis()
+            ))),
+        }
+    }
+
+    fn turned_away(&self, why: &str) -> EndpointError {
+        let message = format!(
+            "{} requests are scored at once, and {why}: send fewer at once, or take a larger workload_size",
+            self.most
+        );
+        EndpointError {
+            retry_after: Some(RETRY_AFTER),
+            ..EndpointError::new(Kind::Busy, message)
         }
     }
 
@@ -109,5 +117,21 @@ mod tests {
             held.pop();
         };
         assert!(tokio::join!(waits, frees).0.is_ok());
+    }
+
+    #[tokio::test]
+    async fn the_queue_has_an_end() {
+        let turns = Turns::new(1);
+        let _held = turns.take(Duration::ZERO).await.unwrap();
+        let waits = (0..MAX_WAITING).map(|_| turns.take(Duration::from_secs(60)));
+        let mut waits = std::pin::pin!(futures::future::join_all(waits));
+        assert!(futures::poll!(waits.as_mut()).is_pending());
+        assert_eq!(turns.waiting(), MAX_WAITING);
+        let error = turns.take(Duration::from_secs(60)).await.unwrap_err();
+        assert!(
+            error.kind == Kind::Busy && error.message.contains("1024 wait already"),
+            "{error}"
+        );
+        assert_eq!(turns.waiting(), MAX_WAITING);
     }
 }

@@ -1,5 +1,7 @@
 //! Names in paths, and bodies, with errors in Databricks' form.
 
+use std::time::Duration;
+
 use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Path, Request};
 use axum::http::StatusCode;
@@ -7,6 +9,9 @@ use axum::http::request::Parts;
 
 use super::MAX_BODY_BYTES;
 use crate::endpoints::error::{EndpointError, Kind};
+
+/// How long a client may take to send a body.
+const BODY_WITHIN: Duration = Duration::from_secs(60);
 
 /// The endpoint's name.
 pub(super) struct Name(pub(super) String);
@@ -43,7 +48,12 @@ impl<S: Send + Sync> FromRequest<S> for Whole {
     type Rejection = EndpointError;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, EndpointError> {
-        match Bytes::from_request(request, state).await {
+        let Ok(read) = tokio::time::timeout(BODY_WITHIN, Bytes::from_request(request, state)).await else {
+            let seconds = BODY_WITHIN.as_secs();
+            let message = format!("the body did not come within {seconds} s");
+            return Err(EndpointError::new(Kind::Slow, message));
+        };
+        match read {
             Ok(bytes) => Ok(Self(bytes)),
             Err(error) if error.status() == StatusCode::PAYLOAD_TOO_LARGE => Err(EndpointError::new(
                 Kind::TooLarge,
