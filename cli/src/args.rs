@@ -7,8 +7,8 @@ use rookery_proto::Failure;
 use rookery_tracking::ViewType;
 
 use crate::commands::{
-    artifacts, cluster, data, down, driver, experiments, jobs, models, predict, run, runs, submit, token, up,
-    validate, worker, workers,
+    artifacts, cluster, data, down, driver, endpoints, experiments, jobs, models, predict, run, runs, submit,
+    token, up, validate, worker, workers,
 };
 use crate::named::Clusters;
 use crate::state_dir::StateDir;
@@ -123,7 +123,7 @@ pub(crate) enum LogFormat {
 pub(crate) struct JsonFlag {
     /// Write JSON to stdout, one object a line
     #[arg(long)]
-    json: bool,
+    pub(crate) json: bool,
 }
 
 /// `--view`: records can be deleted and restored.
@@ -170,6 +170,7 @@ pub(crate) enum Command {
     Runs(runs::RunsArgs),
     Models(models::ModelsArgs),
     Artifacts(artifacts::ArtifactsArgs),
+    Endpoints(endpoints::EndpointsArgs),
     Predict(predict::PredictArgs),
 }
 
@@ -207,6 +208,7 @@ impl Cli {
                 Command::Runs(args) => args.json().json,
                 Command::Models(args) => args.json().json,
                 Command::Artifacts(args) => args.json().json,
+                Command::Endpoints(args) => args.wants_json(),
                 Command::Predict(args) => args.wants_json(),
             }
     }

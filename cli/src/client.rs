@@ -22,10 +22,13 @@ use crate::job_event::{
 use crate::job_file::JobFile;
 use crate::{listen, token, trust};
 
+mod endpoints;
 mod join_tokens;
 mod scoring;
 
 pub(crate) use scoring::ScoringRequest;
+
+pub(crate) use endpoints::EndpointsClient;
 
 /// How long connecting, and how long one answer may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);

@@ -10,6 +10,7 @@ pub(crate) mod cluster;
 pub(crate) mod data;
 pub(crate) mod down;
 pub(crate) mod driver;
+pub(crate) mod endpoints;
 pub(crate) mod experiments;
 pub(crate) mod jobs;
 pub(crate) mod models;
@@ -43,6 +44,7 @@ pub(crate) async fn run(cli: Cli, output: &mut Output) -> Result<(), Failure> {
         Command::Experiments(args) => experiments::experiments(args, places, output).await,
         Command::Runs(args) => runs::runs(args, places, output).await,
         Command::Models(args) => models::models(args, places, output).await,
+        Command::Endpoints(args) => endpoints::endpoints(args, places, output).await,
         Command::Artifacts(args) => artifacts::artifacts(args, places, output).await,
         Command::Predict(args) => predict::predict(args, places, output).await,
     }

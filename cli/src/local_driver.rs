@@ -82,6 +82,10 @@ pub(crate) struct DriverBounds {
     /// How long a job waits at its end until another server has its records
     #[arg(long, hide = true, value_name = "MS")]
     delivery_wait_ms: Option<u64>,
+
+    /// How long a request to a serving endpoint waits for its turn
+    #[arg(long, hide = true, value_name = "MS")]
+    scoring_wait_ms: Option<u64>,
 }
 
 /// Minutes as a duration; fractions are taken.
@@ -148,6 +152,7 @@ impl DriverBounds {
             (&mut config.lease_renewal, self.lease_renewal_ms),
             (&mut config.orphan_check, self.orphan_check_ms),
             (&mut config.delivery_wait, self.delivery_wait_ms),
+            (&mut config.serving.turn_wait, self.scoring_wait_ms),
         ] {
             if let Some(ms) = ms {
                 *bound = Duration::from_millis(ms.max(1));
@@ -210,6 +215,7 @@ impl LocalDriver {
         };
         let mut driver_config = bounds.apply(DriverConfig::new(url.clone()));
         driver_config.journal = jobs.in_journal.then(|| state.journal());
+        driver_config.endpoints = jobs.in_journal.then(|| state.endpoints());
         driver_config.keep_jobs = jobs.after_signal;
         driver_config.token = token.as_ref().map(|known| known.token.clone());
         driver_config.tls = tls.clone();

@@ -151,6 +151,11 @@ impl StateDir {
         self.path.join("journal.db")
     }
 
+    /// The driver's serving endpoints.
+    pub(crate) fn endpoints(&self) -> PathBuf {
+        self.path.join("endpoints.db")
+    }
+
     /// The folder of the workers' logs.
     pub(crate) fn logs(&self) -> PathBuf {
         self.path.join("logs")

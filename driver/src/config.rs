@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use rookery_data::stores::Environment;
 use rookery_proto::Token;
+use rookery_serving::endpoints::Bounds;
 use url::Url;
 
 use crate::join::Tls;
@@ -39,6 +40,10 @@ pub struct DriverConfig {
     pub clusters: Option<Arc<dyn NamedClusters>>,
     /// Where jobs are noted so that a driver that was killed can go on with them; `None` if they end with it.
     pub journal: Option<PathBuf>,
+    /// Where serving endpoints are kept; `None` if they end with the driver.
+    pub endpoints: Option<PathBuf>,
+    /// How long serving endpoints wait for what.
+    pub serving: Bounds,
     /// Whether a driver that is told to stop by a signal leaves its jobs to the next one, by way of the journal.
     pub keep_jobs: bool,
     /// What the operator gave this driver to read object stores with.
@@ -83,6 +88,8 @@ impl DriverConfig {
             remote: None,
             clusters: None,
             journal: None,
+            endpoints: None,
+            serving: Bounds::default(),
             keep_jobs: false,
             environment: Environment::none(),
             heartbeat_interval: Duration::from_secs(1),

@@ -5,6 +5,8 @@
 //! rounds, evaluation and the record of each run. A round goes `training.rs` → `rounds.rs` → `placement.rs` →
 //! `worker_channel.rs`, and from there over the wire. Who belongs to the cluster is known to [`Workers`].
 //!
+//! Models answer requests by way of `endpoints.rs`, which keeps serving endpoints and finds their models in the registry.
+//!
 //! Runs are written by `recording.rs` to [`Records`], which `port.rs` serves to MLflow's clients beside our own gRPC;
 //! `lease.rs` sees to it that no run outlives its driver as RUNNING.
 
@@ -14,6 +16,7 @@ mod blame;
 mod byte_ranges;
 mod clusters_api;
 mod config;
+mod endpoints;
 mod error;
 mod events;
 mod idle;
@@ -57,8 +60,9 @@ use rookery_proto::v1::join_service_server::JoinServiceServer;
 use rookery_proto::v1::join_token_service_server::JoinTokenServiceServer;
 use rookery_proto::v1::membership_service_server::MembershipServiceServer;
 use rookery_proto::{ErrorClass, Failure, MAX_MESSAGE_BYTES};
+use rookery_serving::endpoints::Endpoints;
 use rookery_tls::{Callers, Port};
-use rookery_tracking::api::Api;
+use rookery_tracking::api::{self, Api};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -116,6 +120,7 @@ pub async fn run(
         }
         None => (None, Vec::new()),
     };
+    let endpoints = endpoints::open(&config, &records).await?;
     lease::renew(records.store.as_ref(), &owner, &config).await?;
     let workers = Arc::new(Workers::default());
     let jobs = Arc::new(Jobs::new(
@@ -132,16 +137,28 @@ pub async fn run(
     let keeper = lease::keep(Arc::clone(&records.store), owner, config.clone());
     let keeper = tokio::spawn(keeper);
     let stop = Stop::with(&shutdown);
-    let idle = config
-        .idle_timeout
-        .map(|after| tokio::spawn(idle::watch(Arc::clone(&jobs), after, stop.clone())));
+    let idle = config.idle_timeout.map(|after| {
+        tokio::spawn(idle::watch(
+            Arc::clone(&jobs),
+            Arc::clone(&endpoints),
+            after,
+            stop.clone(),
+        ))
+    });
+    let tending = tokio::spawn(Arc::clone(&endpoints).tend(shutdown.clone()));
     let sweeper = tokio::spawn(sweep(config.clone(), Arc::clone(&workers), shutdown.clone()));
     // The port outlives the jobs: watchers must hear how they end.
     let close = CancellationToken::new();
     let serve = port::serve(
         port,
         grpc(&config, Arc::clone(&jobs), Arc::clone(&workers), stop.clone()),
-        http(&config, records, Arc::clone(&jobs), Arc::clone(&workers)),
+        http(
+            &config,
+            records,
+            Arc::clone(&jobs),
+            Arc::clone(&workers),
+            endpoints,
+        ),
         Admission {
             tls: config.tls.is_some(),
             token: config.token,
@@ -178,6 +195,7 @@ pub async fn run(
         None => tokio::time::timeout(grace, serve).await.ok(),
     };
     sweeper.abort();
+    tending.abort();
     idle.inspect(JoinHandle::abort);
     // The lease runs out by itself: what is still open then belongs to nobody.
     keeper.abort();
@@ -220,7 +238,13 @@ fn grpc(config: &DriverConfig, jobs: Arc<Jobs>, workers: Arc<Workers>, stop: Sto
 }
 
 /// What MLflow's clients and Prometheus call.
-fn http(config: &DriverConfig, records: Records, jobs: Arc<Jobs>, workers: Arc<Workers>) -> axum::Router {
+fn http(
+    config: &DriverConfig,
+    records: Records,
+    jobs: Arc<Jobs>,
+    workers: Arc<Workers>,
+    endpoints: Arc<Endpoints>,
+) -> axum::Router {
     let Records {
         store,
         registry,
@@ -234,7 +258,8 @@ fn http(config: &DriverConfig, records: Records, jobs: Arc<Jobs>, workers: Arc<W
         .map_or_else(axum::Router::new, |clusters| {
             clusters_api::routes(Arc::clone(clusters), config.token.clone())
         });
-    rookery_tracking::api::router(Api {
+    let serving = api::guarded(endpoints::routes(&endpoints, config), token.clone());
+    api::router(Api {
         store,
         registry,
         artifacts,
@@ -243,9 +268,12 @@ fn http(config: &DriverConfig, records: Records, jobs: Arc<Jobs>, workers: Arc<W
     .route("/metrics", get(port::metrics))
     .merge(sources)
     .merge(clusters)
+    .merge(serving)
+    .merge(endpoints::open_routes())
     .layer(Extension(port::Observed {
         jobs,
         workers,
+        endpoints,
         token: config.token.clone(),
     }))
 }

@@ -1,11 +1,14 @@
 //! What Prometheus reads at `/metrics`: the cluster's state when it asks, and counts since the driver began.
 
+use std::sync::Arc;
+
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Registry, Unit};
+use rookery_serving::endpoints::{EndpointMetrics, Endpoints};
 
 use crate::jobs::{JobState, Jobs};
 use crate::workers::{WorkerState, Workers};
@@ -35,7 +38,11 @@ struct OfWorker {
 }
 
 /// The metrics as text.
-pub(crate) fn text(workers: &Workers, jobs: &Jobs) -> Result<String, std::fmt::Error> {
+pub(crate) fn text(
+    workers: &Workers,
+    jobs: &Jobs,
+    endpoints: &Arc<Endpoints>,
+) -> Result<String, std::fmt::Error> {
     let mut registry = Registry::with_prefix("rookery");
     let memory = Family::<OfWorker, Gauge>::default();
     let (all_workers, all_jobs) = (workers.all(), jobs.all());
@@ -73,6 +80,7 @@ pub(crate) fn text(workers: &Workers, jobs: &Jobs) -> Result<String, std::fmt::E
         "Partitions that were made again, or moved",
         partitions_rebuilt.clone(),
     );
+    registry.register_collector(Box::new(EndpointMetrics::of_all(Arc::clone(endpoints))));
     let mut text = String::new();
     encode(&mut text, &registry)?;
     Ok(text)

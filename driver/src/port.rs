@@ -10,6 +10,7 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
 use axum::{Extension, Router};
 use rookery_proto::{Token, token};
+use rookery_serving::endpoints::Endpoints;
 use rookery_tls::{Caller, Port};
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
@@ -51,6 +52,7 @@ pub(crate) async fn serve(
 pub(crate) struct Observed {
     pub(crate) jobs: Arc<Jobs>,
     pub(crate) workers: Arc<Workers>,
+    pub(crate) endpoints: Arc<Endpoints>,
     pub(crate) token: Option<Token>,
 }
 
@@ -59,7 +61,7 @@ pub(crate) async fn metrics(Extension(observed): Extension<Observed>, headers: H
     if !token::is_admitted(observed.token.as_ref(), &headers) {
         return (StatusCode::UNAUTHORIZED, token::refusal("driver").to_string()).into_response();
     }
-    match metrics::text(&observed.workers, &observed.jobs) {
+    match metrics::text(&observed.workers, &observed.jobs, &observed.endpoints) {
         Ok(text) => ([(CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response(),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
     }

@@ -5,6 +5,7 @@
 //! values a model can't use; whatever comes in, by HTTP or from files, goes through it.
 
 mod contribution;
+pub mod endpoints;
 mod json_records;
 mod plan;
 mod refusal;

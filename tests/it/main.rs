@@ -10,6 +10,7 @@ mod databricks; // clusters by REST, with the stock client
 mod deploy; // the files under `deploy`
 mod determinism; // the same bits on any cluster
 mod elsewhere; // jobs that are recorded on another server
+mod endpoints; // models that answer requests, while everything around them changes
 mod jobs; // the queue, and letting jobs and workers go
 mod lifecycle; // a cluster in the background
 mod lone_workers; // workers that do not share the driver's disk

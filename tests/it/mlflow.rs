@@ -21,7 +21,7 @@ fn folder() -> PathBuf {
 }
 
 /// The Python environment, or None where the tests are to be skipped.
-async fn python(test: &str) -> Option<Python> {
+pub(crate) async fn python(test: &str) -> Option<Python> {
     match Python::with_requirements(&folder().join("requirements.txt")).await {
         Ok(python) => Some(python),
         Err(why) if std::env::var("CI").is_ok_and(|ci| ci == "true") => panic!("{why}"),
@@ -33,7 +33,7 @@ async fn python(test: &str) -> Option<Python> {
 }
 
 /// A driver to test; with the address and the token that the scripts read from their environment.
-struct Server {
+pub(crate) struct Server {
     cluster: Option<TestCluster>,
     url: String,
     token: String,
@@ -41,7 +41,11 @@ struct Server {
 
 impl Server {
     async fn on_tls() -> Self {
-        let cluster = TestCluster::new(BINARY).workers(0).tls().start().await;
+        Self::of(TestCluster::new(BINARY).workers(0).tls().start().await)
+    }
+
+    /// The driver of a cluster that runs already.
+    pub(crate) fn of(cluster: TestCluster) -> Self {
         Self {
             url: cluster.url().to_string(),
             token: cluster.rookery().token(),
@@ -55,18 +59,11 @@ impl Server {
             let cluster = None;
             return Self { cluster, url, token };
         }
-        let cluster = TestCluster::new(BINARY).workers(0).start().await;
-        let token =
-            std::fs::read_to_string(cluster.rookery().home().join("token")).expect("the driver's token");
-        Self {
-            url: cluster.url().to_string(),
-            token: token.trim().to_string(),
-            cluster: Some(cluster),
-        }
+        Self::of(TestCluster::new(BINARY).workers(0).start().await)
     }
 
     /// A command of `tests/mlflow` with the server in its environment.
-    fn command(&self, python: &Python, arguments: &[&str]) -> Command {
+    pub(crate) fn command(&self, python: &Python, arguments: &[&str]) -> Command {
         let mut command = python.command();
         command
             .args(arguments)
@@ -78,7 +75,7 @@ impl Server {
 }
 
 /// Runs the command to its end; fails with what it printed.
-async fn succeeds(mut command: Command) {
+pub(crate) async fn succeeds(mut command: Command) {
     let output = command.stdout(Stdio::piped()).stderr(Stdio::piped()).output();
     let output = tokio::time::timeout(LIMIT, output)
         .await

@@ -1,7 +1,7 @@
-//! One HTTP request, as any program would send it to a driver.
+//! HTTP requests, as any program would send them to a driver.
 
 use serde_json::Value;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpStream;
 
 /// A server's answer.
@@ -16,9 +16,79 @@ pub struct Answer {
 }
 
 impl Answer {
+    /// The value of a header, if it is there; names in any case.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        header(&self.head, name)
+    }
+
     /// The body as JSON.
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap_or_else(|e| panic!("{e}: {self:?}"))
+    }
+}
+
+fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
+    let lines = head.lines().filter_map(|line| line.split_once(':'));
+    let mut found = lines.filter(|(known, _)| known.eq_ignore_ascii_case(name));
+    found.next().map(|(_, value)| value.trim())
+}
+
+/// A connection that is used for one request after the other, as clients under load do.
+#[derive(Debug)]
+pub struct Caller {
+    connection: BufReader<TcpStream>,
+    host: String,
+    token: String,
+}
+
+impl Caller {
+    /// Connects to the server at `url`.
+    pub async fn connect(url: &str, token: &str) -> Self {
+        let host = url
+            .trim_start_matches("http://")
+            .trim_end_matches('/')
+            .to_string();
+        let connection = TcpStream::connect(&host).await.expect("the server answers");
+        connection.set_nodelay(true).expect("a socket");
+        Self {
+            connection: BufReader::new(connection),
+            host,
+            token: token.to_string(),
+        }
+    }
+
+    /// POSTs JSON and waits for the answer.
+    pub async fn post(&mut self, path: &str, body: &str) -> Answer {
+        let request = format!(
+            "POST {path} HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {}\r\nContent-Type: application/json\r\n\
+             Content-Length: {}\r\n\r\n{body}",
+            self.host,
+            self.token,
+            body.len()
+        );
+        self.connection
+            .get_mut()
+            .write_all(request.as_bytes())
+            .await
+            .expect("the server reads");
+        let mut head = String::new();
+        while !head.ends_with("\r\n\r\n") {
+            let read = self
+                .connection
+                .read_line(&mut head)
+                .await
+                .expect("the server answers");
+            assert!(read > 0, "the server closed the connection: {head:?}");
+        }
+        let length = header(&head, "content-length").and_then(|length| length.parse().ok());
+        let mut body = vec![0; length.unwrap_or_else(|| panic!("no length: {head}"))];
+        self.connection.read_exact(&mut body).await.expect("a body");
+        let status = head.split(' ').nth(1).and_then(|code| code.parse().ok());
+        Answer {
+            status: status.expect("a status"),
+            body: String::from_utf8_lossy(&body).into_owned(),
+            head,
+        }
     }
 }
 
@@ -30,6 +100,16 @@ pub async fn get(url: &str, path: &str, token: Option<&str>) -> Answer {
 /// POSTs JSON to `path` of the server at `url`.
 pub async fn post(url: &str, path: &str, token: Option<&str>, body: &Value) -> Answer {
     send(url, "POST", path, token, &[], &body.to_string()).await
+}
+
+/// PUTs JSON to `path` of the server at `url`.
+pub async fn put(url: &str, path: &str, token: Option<&str>, body: &Value) -> Answer {
+    send(url, "PUT", path, token, &[], &body.to_string()).await
+}
+
+/// Sends a request with any body.
+pub async fn request(url: &str, method: &str, path: &str, token: Option<&str>, body: &str) -> Answer {
+    send(url, method, path, token, &[], body).await
 }
 
 /// Sends a request without a body and with these header lines.

@@ -69,7 +69,8 @@ impl fmt::Debug for Api {
 }
 
 /// Returns the service. It answers on every path, if only with `ENDPOINT_NOT_FOUND`, so other routes are
-/// [merged](Router::merge) into it, or it is the fallback of others; routes added later do not ask for the token.
+/// [merged](Router::merge) into it, or it is the fallback of others; routes added later do not ask for the token, unless
+/// they are [guarded].
 pub fn router(api: Api) -> Router {
     let api = Arc::new(api);
     let mut router = Router::new()
@@ -84,14 +85,23 @@ pub fn router(api: Api) -> Router {
             .nest(&format!("{prefix}/2.0/rookery"), extensions::routes())
             .route(&format!("{prefix}/3.0/mlflow/server-info"), get(server::info));
     }
-    router
+    let token = api.token.clone();
+    let router = router
         .method_not_allowed_fallback(server::wrong_method)
         .fallback(server::nothing_here)
-        .layer(from_fn_with_state(Arc::clone(&api), auth::check))
+        .with_state(api);
+    guarded(router, token)
+}
+
+/// Puts routes behind the door that the service is behind: requests must bring the token, a panic becomes an answer, and
+/// what a refused request still sends is read.
+pub fn guarded(routes: Router, token: Option<String>) -> Router {
+    let token: Option<Arc<str>> = token.map(Arc::from);
+    routes
+        .layer(from_fn_with_state(token, auth::check))
         .layer(from_fn(server::catch_panic))
         .layer(map_response(server::no_sniffing))
         .layer(from_fn(unread::read_rest))
-        .with_state(api)
 }
 
 fn mlflow_routes() -> Routes {
