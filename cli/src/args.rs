@@ -7,8 +7,8 @@ use rookery_proto::Failure;
 use rookery_tracking::ViewType;
 
 use crate::commands::{
-    artifacts, cluster, data, down, driver, experiments, jobs, models, predict, run, runs, submit, token, up,
-    validate, worker, workers,
+    artifacts, cluster, data, down, driver, experiments, jobs, models, predict, run, runs, serve, submit,
+    token, up, validate, worker, workers,
 };
 use crate::named::Clusters;
 use crate::state_dir::StateDir;
@@ -171,6 +171,7 @@ pub(crate) enum Command {
     Models(models::ModelsArgs),
     Artifacts(artifacts::ArtifactsArgs),
     Predict(predict::PredictArgs),
+    Serve(serve::ServeArgs),
 }
 
 impl Command {
@@ -208,6 +209,7 @@ impl Cli {
                 Command::Models(args) => args.json().json,
                 Command::Artifacts(args) => args.json().json,
                 Command::Predict(args) => args.wants_json(),
+                Command::Serve(args) => args.json.json,
             }
     }
 }

@@ -20,6 +20,7 @@ mod records; // everything that was recorded, looked at and changed
 mod recovery; // workers that come, go, hang and lag while a job runs
 mod restart; // a driver that is killed and started again
 mod secrets; // what nobody must find anywhere
+mod serving; // a model behind MLflow's scoring protocol
 mod tidy; // the shape of the repository itself
 mod tls; // a cluster between machines, and who is not let in
 mod traces; // what a collector of OpenTelemetry hears
