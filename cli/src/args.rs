@@ -7,7 +7,8 @@ use rookery_proto::Failure;
 use rookery_tracking::ViewType;
 
 use crate::commands::{
-    artifacts, cluster, data, down, driver, endpoints, experiments, jobs, models, predict, run, runs, submit,
+    artifacts, cluster, data, down, driver, endpoints, experiments, jobs, models, predict, run, runs, serve,
+    submit,
     token, up, validate, worker, workers,
 };
 use crate::named::Clusters;
@@ -172,6 +173,7 @@ pub(crate) enum Command {
     Artifacts(artifacts::ArtifactsArgs),
     Endpoints(endpoints::EndpointsArgs),
     Predict(predict::PredictArgs),
+    Serve(serve::ServeArgs),
 }
 
 impl Command {
@@ -210,6 +212,7 @@ impl Cli {
                 Command::Artifacts(args) => args.json().json,
                 Command::Endpoints(args) => args.wants_json(),
                 Command::Predict(args) => args.wants_json(),
+                Command::Serve(args) => args.json.json,
             }
     }
 }

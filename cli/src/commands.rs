@@ -17,6 +17,7 @@ pub(crate) mod models;
 pub(crate) mod predict;
 pub(crate) mod run;
 pub(crate) mod runs;
+pub(crate) mod serve;
 pub(crate) mod submit;
 pub(crate) mod token;
 pub(crate) mod up;
@@ -47,5 +48,6 @@ pub(crate) async fn run(cli: Cli, output: &mut Output) -> Result<(), Failure> {
         Command::Endpoints(args) => endpoints::endpoints(args, places, output).await,
         Command::Artifacts(args) => artifacts::artifacts(args, places, output).await,
         Command::Predict(args) => predict::predict(args, places, output).await,
+        Command::Serve(args) => serve::serve(args, places, output).await,
     }
 }

@@ -32,7 +32,6 @@ mod plot;
 mod progress;
 mod records;
 mod report;
-mod rows;
 mod signals;
 mod spool;
 mod state_dir;

@@ -4,10 +4,16 @@
 //! numbers of its categories. [`Scorer::score`] takes typed columns and is the only place that decides what happens to
 //! values a model can't use; whatever comes in, by HTTP or from files, goes through it.
 
+mod answer;
 mod contribution;
+mod counts;
+mod decode;
+mod drift;
 pub mod endpoints;
-mod json_records;
+pub mod http;
+pub mod metrics;
 mod plan;
+mod protocol;
 mod refusal;
 mod scored;
 mod scorer;
@@ -15,6 +21,8 @@ mod unusable;
 mod wrong;
 
 pub use contribution::Contribution;
+pub use counts::Snapshot;
+pub use decode::{Decoded, Decoder, Options};
 pub use refusal::Refusal;
 pub use scored::Scored;
 pub use scorer::{Answer, Scorer, ScoringRequest};

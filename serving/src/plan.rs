@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use rookery_ml::{
-    ColumnKind, FittedPipeline, FittedStage, FittedStringIndexer, HandleInvalid, Model, Profile, StageSpec,
-    StringOrder, ValueProfile,
+    ColumnKind, FittedPipeline, FittedStage, FittedStringIndexer, HandleInvalid, InputColumn, Model, Profile,
+    StageSpec, StringOrder, ValueProfile,
 };
 
 /// Most categories that a message lists.
@@ -13,7 +13,11 @@ const MOST_ALLOWED: usize = 20;
 /// How a model's rows become features.
 #[derive(Debug)]
 pub(crate) struct Plan {
-    /// The columns it reads.
+    /// The columns it reads, as the model names them.
+    pub(crate) columns: Vec<InputColumn>,
+    /// Where each of them stands.
+    positions: HashMap<String, usize>,
+    /// What each of them is for.
     pub(crate) inputs: Vec<Input>,
     /// The stages that are left when the categories have their numbers.
     pub(crate) stages: FittedPipeline,
@@ -80,10 +84,21 @@ impl Plan {
                 .collect(),
             number: Number::of(&input.name, &stages, profile),
         });
+        let names = model.inputs.iter().map(|input| input.name.clone());
         Self {
+            columns: model.inputs.clone(),
+            positions: names.zip(0..).collect(),
             inputs: inputs.collect(),
             feature_names: feature_names(&stages, model),
             stages: FittedPipeline { stages },
+        }
+    }
+
+    /// Where the model's column `name` stands. Most clients keep to the model's order, so `guess` is tried first.
+    pub(crate) fn position(&self, name: &str, guess: usize) -> Option<usize> {
+        match self.columns.get(guess) {
+            Some(column) if column.name == name => Some(guess),
+            _ => self.positions.get(name).copied(),
         }
     }
 }

@@ -1,19 +1,22 @@
 //! [`Scorer`]: a model that is loaded and answers requests.
 
+use std::time::Instant;
+
 use bytes::Bytes;
 use rookery_ml::{
     Column, ColumnData, ColumnKind, Frame, InvalidValue, InvalidValues, MlError, Model, Predictions,
 };
 use rookery_proto::{ErrorClass, Failure};
-use serde_json::json;
 
-use crate::Refusal;
 use crate::contribution::{self, Contribution};
-use crate::json_records;
+use crate::counts::{Counts, Snapshot};
+use crate::decode::{Decoded, Decoder};
+use crate::drift::Drift;
 use crate::plan::Plan;
 use crate::scored::Scored;
 use crate::unusable::Rows;
 use crate::wrong::ScoreError;
+use crate::{Refusal, answer, protocol};
 
 /// A request to score rows, as it came over HTTP.
 #[derive(Debug, Clone, Copy)]
@@ -47,6 +50,9 @@ pub struct Scorer {
     model: Model,
     plan: Plan,
     policies: InvalidValues,
+    counts: Counts,
+    /// `None` for a model without a profile.
+    drift: Option<Drift>,
 }
 
 impl Scorer {
@@ -67,11 +73,12 @@ impl Scorer {
     }
 
     fn of(model: Model, policies: InvalidValues) -> Self {
-        let plan = Plan::of(&model);
         Self {
-            model,
-            plan,
+            plan: Plan::of(&model),
             policies,
+            counts: Counts::default(),
+            drift: model.profile.as_ref().map(Drift::of),
+            model,
         }
     }
 
@@ -111,35 +118,105 @@ impl Scorer {
         Ok(())
     }
 
+    /// Reads rows for this model.
+    pub fn decoder(&self) -> Decoder<'_> {
+        Decoder::new(&self.plan, &self.model.label)
+    }
+
+    /// Answers a request.
+    ///
+    /// # Errors
+    /// Rows that can't be read, or values that the model can't use and the policies refuse.
+    pub fn answer(&self, request: &ScoringRequest<'_>) -> Result<Answer, Refusal> {
+        let began = Instant::now();
+        let answered = self.answer_uncounted(request);
+        match &answered {
+            Ok((scored, _)) => self.counts.answered(scored, began.elapsed()),
+            Err(refusal) => self.counts.refused(refusal),
+        }
+        answered.map(|(_, answer)| answer)
+    }
+
+    fn answer_uncounted(&self, request: &ScoringRequest<'_>) -> Result<(Scored, Answer), Refusal> {
+        let (decoded, options) = protocol::decode(&self.decoder(), request)?;
+        if let Some(drift) = &self.drift {
+            drift.observe(decoded.frame());
+        }
+        let scored = self.score_decoded(decoded)?;
+        if let Some(drift) = &self.drift {
+            drift.observe_predictions(&scored.predictions.prediction);
+        }
+        let answer = Answer {
+            content_type: protocol::JSON,
+            body: answer::json(self, &scored, options),
+            predictions: scored.by_row(),
+            unseen: scored.unseen,
+        };
+        Ok((scored, answer))
+    }
+
+    /// What it has answered and refused since it was loaded; rows that were scored without a request are not counted.
+    pub fn counts(&self) -> Snapshot {
+        self.counts.snapshot()
+    }
+
+    /// The population stability index of each input column, and last, without a name, that of the prediction: how far
+    /// the rows of requests have moved away from training. Empty for a model without a profile.
+    pub fn drift(&self) -> Vec<(Option<&str>, f64)> {
+        self.drift.as_ref().map(Drift::indices).unwrap_or_default()
+    }
+
     /// Scores rows, which need the columns that the model reads; others are ignored. A row without invalid values gets
     /// the very bits that [`Model::predict`] gives.
     ///
     /// # Errors
     /// Values that the model can't use and the policies refuse; a column that is missing or no number.
     pub fn score(&self, frame: Frame) -> Result<Scored, ScoreError> {
-        let mut rows = Rows::new(frame.rows(), self.policies);
+        let rows = Rows::new(frame.rows(), self.policies);
+        self.score_rows(frame, rows)
+    }
+
+    /// Scores rows that were decoded.
+    ///
+    /// # Errors
+    /// As [`score`](Scorer::score); the values that could not be decoded come first.
+    pub fn score_decoded(&self, decoded: Decoded) -> Result<Scored, ScoreError> {
+        let Decoded {
+            frame,
+            wrong,
+            wrong_cells,
+            lines,
+        } = decoded;
+        let rows = Rows::after(frame.rows(), self.policies, wrong, wrong_cells);
+        self.score_rows(frame, rows).map_err(|mut error| {
+            if let (ScoreError::Values(wrong), Some(lines)) = (&mut error, lines) {
+                wrong.locate(&lines);
+            }
+            error
+        })
+    }
+
+    fn score_rows(&self, frame: Frame, mut rows: Rows) -> Result<Scored, ScoreError> {
         let (frame, columns) = (Frame::new(frame.rows()), frame.into_columns());
         let frame = self.usable(frame, columns, &mut rows)?;
-        let (nulls, unseen) = (rows.nulls, rows.unseen);
-        let asked = frame.rows();
+        let (nulls, unseen, asked) = (rows.nulls, rows.unseen, frame.rows());
         let frame = match rows.left()? {
             Some(mask) => frame.retain(&mask)?,
             None => frame,
         };
         let frame = self.plan.stages.transform(frame)?;
-        let origins: Vec<usize> = (0..frame.rows()).map(|row| frame.origin(row)).collect();
+        let origins = (0..frame.rows()).map(|row| frame.origin(row)).collect();
         let (width, features) = self.features(frame)?;
         let scores = self.model.classifier.score(width, &features)?;
-        let predictions = Predictions {
-            classes: scores.classes,
-            raw: scores.raw,
-            probability: scores.probability,
-            prediction: scores.prediction,
-            rows: origins,
-        };
         let mut scored = Scored {
             rows: asked,
-            predictions,
+            predictions: Predictions {
+                classes: scores.classes,
+                raw: scores.raw,
+                probability: scores.probability,
+                prediction: scores.prediction,
+                rows: origins,
+            },
             unseen,
             nulls,
             features,
@@ -159,7 +236,7 @@ impl Scorer {
             .into_iter()
             .map(|(name, column)| (name, Some(column)))
             .collect();
-        for input in &self.plan.inputs {
+        for (position, input) in self.plan.inputs.iter().enumerate() {
             let found = columns.iter_mut().find(|(name, _)| *name == input.name);
             let Some(column) = found.and_then(|(_, column)| column.take()) else {
                 let available = columns.into_iter().map(|(name, _)| name).collect();
@@ -167,7 +244,7 @@ impl Scorer {
                 return Err(MlError::UnknownColumn { column, available }.into());
             };
             for categories in &input.categories {
-                let indices = rows.number(input, categories, &column);
+                let indices = rows.number(position, input, categories, &column);
                 let indices = Column::new(ColumnData::Double(indices));
                 frame = frame.with_column(&categories.output, indices)?;
             }
@@ -175,7 +252,7 @@ impl Scorer {
                 let column = match column.kind() {
                     ColumnKind::Vector => column,
                     ColumnKind::Text => return Err(not_a_number(&input.name)),
-                    _ => rows.check(input, number, column),
+                    _ => rows.check(position, input, number, column),
                 };
                 frame = frame.with_column(&input.name, column)?;
             }
@@ -198,21 +275,6 @@ impl Scorer {
                 actual: other.map_or(ColumnKind::Vector, |data| Column::new(data).kind()),
             }),
         }
-    }
-
-    /// Scores the rows of a request.
-    ///
-    /// # Errors
-    /// The request holds no rows, or rows that the model can't use.
-    pub fn answer(&self, request: &ScoringRequest<'_>) -> Result<Answer, Refusal> {
-        let scored = self.score(json_records::frame(request.body, &self.model.inputs)?)?;
-        let predictions = scored.by_row();
-        Ok(Answer {
-            content_type: "application/json",
-            body: json!({ "predictions": predictions }).to_string().into(),
-            predictions,
-            unseen: scored.unseen,
-        })
     }
 
     /// What each feature of one row adds to the margin of each class; `features` is a row of [`Scored::features`].

@@ -3,10 +3,12 @@
 //! What a stage was trained to take is no problem: with `handle_invalid = "keep"` an indexer has an index for it, with
 //! `"skip"` the row is left out, as in training. Beyond that the policy decides.
 
+use std::collections::HashSet;
+
 use rookery_ml::{Column, ColumnData, ColumnKind, HandleInvalid, InvalidValue, InvalidValues};
 
 use crate::plan::{Categories, Input, Number};
-use crate::wrong::{ScoreError, WrongValue, WrongValues};
+use crate::wrong::{ScoreError, WrongValue, WrongValues, shown};
 
 /// The rows of one request.
 #[derive(Debug)]
@@ -16,6 +18,8 @@ pub(crate) struct Rows {
     /// Which rows get an answer; `None` while all do.
     kept: Option<Vec<bool>>,
     wrong: WrongValues,
+    /// Where the wrong values are, by row and input.
+    wrong_cells: HashSet<(usize, usize)>,
     pub(crate) nulls: u64,
     pub(crate) unseen: u64,
 }
@@ -31,11 +35,22 @@ enum Fate {
 
 impl Rows {
     pub(crate) fn new(count: usize, policies: InvalidValues) -> Self {
+        Self::after(count, policies, WrongValues::default(), HashSet::new())
+    }
+
+    /// The rows of a request in which values are wrong already.
+    pub(crate) fn after(
+        count: usize,
+        policies: InvalidValues,
+        wrong: WrongValues,
+        wrong_cells: HashSet<(usize, usize)>,
+    ) -> Self {
         Self {
             count,
             policies,
             kept: None,
-            wrong: WrongValues::default(),
+            wrong,
+            wrong_cells,
             nulls: 0,
             unseen: 0,
         }
@@ -52,38 +67,34 @@ impl Rows {
         }
     }
 
-    /// The index of each row's category.
-    pub(crate) fn number(&mut self, input: &Input, categories: &Categories, column: &Column) -> Vec<f64> {
+    /// The index of each row's category; `position` is where the input stands.
+    pub(crate) fn number(
+        &mut self,
+        position: usize,
+        input: &Input,
+        categories: &Categories,
+        column: &Column,
+    ) -> Vec<f64> {
+        let index = |row| {
+            let label = match column.is_null(row) {
+                true => None,
+                false => column.text(row),
+            };
+            let known = label
+                .as_ref()
+                .and_then(|label| categories.index_of.get(label.as_ref()));
+            known.copied().ok_or(label)
+        };
         (0..self.count)
             .map(|row| {
-                let label = match column.is_null(row) {
-                    true => None,
-                    false => column.text(row),
-                };
-                let index = label
-                    .as_ref()
-                    .and_then(|label| categories.index_of.get(label.as_ref()));
-                index.copied().unwrap_or_else(|| {
-                    let policy = match &label {
-                        Some(_) => {
-                            self.unseen += 1;
-                            self.policies.unseen
-                        }
-                        None => {
-                            self.nulls += 1;
-                            self.policies.null
-                        }
-                    };
-                    let got = || {
-                        label
-                            .as_ref()
-                            .map_or_else(|| "null".to_string(), |label| quoted(label))
-                    };
-                    self.apply(row, categories.fate(policy), || WrongValue {
+                index(row).unwrap_or_else(|label| {
+                    let policy = self.count_invalid(label.is_some());
+                    self.apply((row, position), categories.fate(policy), || WrongValue {
                         row,
+                        line: None,
                         column: input.name.clone(),
                         expected: "a category that training has seen".to_string(),
-                        got: got(),
+                        got: label.map_or_else(|| "null".to_string(), |label| shown(&label)),
                         allowed: categories.allowed.clone(),
                     })
                 })
@@ -91,8 +102,28 @@ impl Rows {
             .collect()
     }
 
+    /// Counts an unseen category or a null, and says which policy is about it.
+    fn count_invalid(&mut self, is_unseen: bool) -> InvalidValue {
+        match is_unseen {
+            true => {
+                self.unseen += 1;
+                self.policies.unseen
+            }
+            false => {
+                self.nulls += 1;
+                self.policies.null
+            }
+        }
+    }
+
     /// The column with a finite number in every row that gets an answer.
-    pub(crate) fn check(&mut self, input: &Input, number: &Number, column: Column) -> Column {
+    pub(crate) fn check(
+        &mut self,
+        position: usize,
+        input: &Input,
+        number: &Number,
+        column: Column,
+    ) -> Column {
         if is_clean(&column) {
             return column;
         }
@@ -100,32 +131,31 @@ impl Rows {
         if unusable.is_empty() {
             return column;
         }
-        self.nulls += unusable.len() as u64;
         let mut values: Vec<f64> = (0..self.count)
             .map(|row| column.number(row).unwrap_or(0.0))
             .collect();
         for row in unusable {
-            let got = values[row];
-            values[row] = self.apply(row, number.fate(self.policies.null), || WrongValue {
+            let value = (!column.is_null(row)).then_some(values[row]);
+            let policy = self.count_invalid(false);
+            values[row] = self.apply((row, position), number.fate(policy), || WrongValue {
                 row,
+                line: None,
                 column: input.name.clone(),
                 expected: expectation(input.kind).to_string(),
-                got: if column.is_null(row) {
-                    "null".to_string()
-                } else {
-                    got.to_string()
-                },
+                got: value.map_or_else(|| "null".to_string(), |value| value.to_string()),
                 allowed: Vec::new(),
             });
         }
         Column::new(ColumnData::Double(values))
     }
 
-    fn apply(&mut self, row: usize, fate: Fate, wrong: impl FnOnce() -> WrongValue) -> f64 {
+    fn apply(&mut self, cell: (usize, usize), fate: Fate, wrong: impl FnOnce() -> WrongValue) -> f64 {
         match fate {
             Fate::Replaced(value) => return value,
-            Fate::LeftOut => self.kept.get_or_insert_with(|| vec![true; self.count])[row] = false,
-            Fate::Refused => self.wrong.add(wrong),
+            Fate::LeftOut => self.kept.get_or_insert_with(|| vec![true; self.count])[cell.0] = false,
+            // Two stages may read a value, and a decoder may have told of it.
+            Fate::Refused if self.wrong_cells.insert(cell) => self.wrong.add(wrong),
+            Fate::Refused => {}
         }
         // It is in no answer.
         0.0
@@ -175,8 +205,4 @@ pub(crate) fn expectation(kind: ColumnKind) -> &'static str {
         ColumnKind::Text => "a text (string)",
         ColumnKind::Vector => "a vector",
     }
-}
-
-fn quoted(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
 }

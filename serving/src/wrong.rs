@@ -5,6 +5,8 @@ use std::fmt;
 use rookery_ml::MlError;
 use serde::Serialize;
 
+/// Longest value that a message shows, in characters.
+const MOST_SHOWN: usize = 80;
 /// Most wrong values that one refusal tells of; the others are counted.
 const MOST_TOLD: usize = 10;
 
@@ -13,6 +15,9 @@ const MOST_TOLD: usize = 10;
 pub struct WrongValue {
     /// Its row, from 0. Messages count from 1.
     pub row: usize,
+    /// The line of a CSV file on which the row begins, from 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub line: Option<u64>,
     /// Its column.
     pub column: String,
     /// What the model reads there.
@@ -45,9 +50,12 @@ pub enum ScoreError {
 }
 
 impl WrongValue {
-    /// The value's place, for messages: its row counted from 1.
+    /// The value's place, for messages: its line, else its row counted from 1.
     pub fn place(&self) -> String {
-        format!("row {}", self.row + 1)
+        match self.line {
+            Some(line) => format!("line {line}"),
+            None => format!("row {}", self.row + 1),
+        }
     }
 
     /// What is wrong, without the row.
@@ -82,6 +90,13 @@ impl WrongValues {
         self.count += 1;
     }
 
+    /// Notes on which line each row begins.
+    pub(crate) fn locate(&mut self, lines: &[u64]) {
+        for wrong in &mut self.told {
+            wrong.line = lines.get(wrong.row).copied();
+        }
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.count == 0
     }
@@ -98,5 +113,18 @@ impl fmt::Display for WrongValues {
             1 => write!(f, "\nand 1 more value"),
             more => write!(f, "\nand {more} more values"),
         }
+    }
+}
+
+/// A text as messages show it: quoted, and cut off where it is long.
+pub(crate) fn shown(text: &str) -> String {
+    shortened(&serde_json::Value::from(text).to_string())
+}
+
+/// A text, cut off where it is long.
+pub(crate) fn shortened(text: &str) -> String {
+    match text.char_indices().nth(MOST_SHOWN) {
+        None => text.to_string(),
+        Some((end, _)) => format!("{}…", &text[..end]),
     }
 }

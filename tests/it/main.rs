@@ -24,6 +24,7 @@ mod records; // everything that was recorded, looked at and changed
 mod recovery; // workers that come, go and hang while a job runs
 mod restart; // a driver that is killed and started again
 mod secrets; // what nobody must find anywhere
+mod serving; // a model behind MLflow's scoring protocol
 mod slow_workers; // workers that lag while a job runs
 mod tidy; // the shape of the repository itself
 mod tls; // a cluster between machines, and who is not let in

@@ -4,6 +4,8 @@ use serde_json::Value;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpStream;
 
+const JSON: &str = "Content-Type: application/json";
+
 /// A server's answer.
 #[derive(Debug)]
 pub struct Answer {
@@ -94,12 +96,12 @@ impl Caller {
 
 /// GETs `path` from the server at `url`.
 pub async fn get(url: &str, path: &str, token: Option<&str>) -> Answer {
-    send(url, "GET", path, token, &[], "").await
+    send(url, "GET", path, token, &[JSON], b"").await
 }
 
 /// POSTs JSON to `path` of the server at `url`.
 pub async fn post(url: &str, path: &str, token: Option<&str>, body: &Value) -> Answer {
-    send(url, "POST", path, token, &[], &body.to_string()).await
+    send(url, "POST", path, token, &[JSON], body.to_string().as_bytes()).await
 }
 
 /// PUTs JSON to `path` of the server at `url`.
@@ -114,7 +116,20 @@ pub async fn request(url: &str, method: &str, path: &str, token: Option<&str>, b
 
 /// Sends a request without a body and with these header lines.
 pub async fn ask(url: &str, method: &str, path: &str, token: Option<&str>, headers: &[&str]) -> Answer {
-    send(url, method, path, token, headers, "").await
+    send(url, method, path, token, &[&[JSON], headers].concat(), b"").await
+}
+
+/// POSTs a body of any type, or of none.
+pub async fn post_as(
+    url: &str,
+    path: &str,
+    token: Option<&str>,
+    content_type: Option<&str>,
+    body: &[u8],
+) -> Answer {
+    let header = content_type.map(|content_type| format!("Content-Type: {content_type}"));
+    let headers: Vec<&str> = header.iter().map(String::as_str).collect();
+    send(url, "POST", path, token, &headers, body).await
 }
 
 async fn send(
@@ -123,7 +138,7 @@ async fn send(
     path: &str,
     token: Option<&str>,
     headers: &[&str],
-    body: &str,
+    body: &[u8],
 ) -> Answer {
     let host = url.trim_start_matches("http://").trim_end_matches('/');
     let mut connection = TcpStream::connect(host).await.expect("the server answers");
@@ -131,12 +146,12 @@ async fn send(
     let headers: String = headers.iter().map(|line| format!("{line}\r\n")).collect();
     // HTTP/1.0: the body comes in one piece and ends with the connection.
     let request = format!(
-        "{method} {path} HTTP/1.0\r\nHost: {host}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n{}{headers}\r\n{body}",
+        "{method} {path} HTTP/1.0\r\nHost: {host}\r\nContent-Length: {}\r\n{}{headers}\r\n",
         body.len(),
         authorization.unwrap_or_default()
     );
     connection
-        .write_all(request.as_bytes())
+        .write_all(&[request.as_bytes(), body].concat())
         .await
         .expect("the server reads");
     let mut answer = Vec::new();

@@ -21,6 +21,7 @@ mod network;
 mod process;
 mod python;
 mod running_job;
+mod served_model;
 mod tls;
 
 pub use cluster::{Lateness, TestCluster};
@@ -31,6 +32,7 @@ pub use network::Network;
 pub use process::{Output, Rookery};
 pub use python::{Python, say};
 pub use running_job::RunningJob;
+pub use served_model::ServedModel;
 pub use tls::{Member, join, register};
 
 use std::time::Duration;

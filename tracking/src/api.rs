@@ -43,6 +43,8 @@ mod source;
 mod unread;
 mod view;
 
+pub use server::MLFLOW_VERSION;
+
 type Routes = Router<Arc<Api>>;
 
 /// What the protocol is served from.

@@ -36,7 +36,7 @@ pub mod store;
 mod time;
 pub mod validate;
 
-pub use api::{Api, router};
+pub use api::{Api, MLFLOW_VERSION, router};
 pub use artifacts::ArtifactStore;
 pub use entities::{
     Actor, Dataset, DatasetId, DatasetInput, Experiment, LifecycleStage, LoggedModel, LoggedModelStatus,

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use clap::{ArgGroup, Args, ValueEnum};
 use rookery_data::scored::PartFormat;
-use rookery_ml::Predictions;
 use rookery_proto::{ErrorClass, Failure};
+use rookery_serving::{Decoded, Decoder, Refusal, ScoreError, Scored, Scorer, WrongValue};
 use serde::Serialize;
 
 mod batch;
@@ -19,7 +19,6 @@ use crate::cluster::ClusterArgs;
 use crate::diagnostic::{config, of_prediction};
 use crate::output::Output;
 use crate::records::{self, ModelUri, RecordsAt};
-use crate::rows::{self, Row};
 
 /// Predict rows with a recorded model
 ///
@@ -112,10 +111,11 @@ pub(crate) async fn predict(args: PredictArgs, places: &Places, output: &mut Out
     let uri = ModelUri::parse(&args.model)?;
     let records = RecordsAt::of(places)?.open_for_lookup().await?;
     let model = records::load(&records, &uri).await?;
-    let rows = read(&args)?;
-    let frame = rows::to_frame(&rows, &model)?;
-    let predictions = model.predict(frame).map_err(|e| of_prediction(&e))?;
-    for row in by_row(&predictions, rows.len()) {
+    let scorer = Scorer::new(model);
+    let rows = Rows::read(&args)?;
+    let decoded = rows.decode(&scorer.decoder().refusing_other_columns())?;
+    let scored = scorer.score_decoded(decoded).map_err(|e| rows.wrong(e))?;
+    for row in by_row(&scored) {
         match output.is_json() {
             true => output.object(&row),
             false => output.line(&row.text()),
@@ -142,61 +142,97 @@ impl Prediction<'_> {
 }
 
 /// An answer for each row that was asked, so that answers and rows line up.
-fn by_row(predictions: &Predictions, rows: usize) -> Vec<Prediction<'_>> {
-    let mut answers: Vec<_> = (0..rows)
-        .map(|_| Prediction {
-            prediction: None,
-            probability: None,
-        })
-        .collect();
-    let probabilities = predictions.probability.chunks_exact(predictions.classes.max(1));
-    for ((row, prediction), probability) in predictions
-        .rows
-        .iter()
-        .zip(&predictions.prediction)
-        .zip(probabilities)
-    {
-        if let Some(answer) = answers.get_mut(*row) {
-            *answer = Prediction {
-                prediction: Some(*prediction),
-                probability: Some(probability),
-            };
-        }
-    }
-    answers
+fn by_row(scored: &Scored) -> Vec<Prediction<'_>> {
+    let answer = |position: Option<usize>| Prediction {
+        prediction: position.map(|position| scored.predictions.prediction[position]),
+        probability: position.map(|position| scored.probabilities(position)),
+    };
+    scored.positions().into_iter().map(answer).collect()
 }
 
-fn read(args: &PredictArgs) -> Result<Vec<Row>, Failure> {
-    let Some(path) = &args.file else {
-        return rows::from_json(args.json.as_deref().unwrap_or_default(), None);
-    };
-    let name = path.display().to_string();
-    let unreadable = |e: std::io::Error| config(format!("the rows can't be read: {e}")).at(name.clone());
-    let (mut bytes, name) = (Vec::new(), if name == "-" { "stdin" } else { &name });
-    if name == "stdin" {
-        std::io::stdin()
-            .lock()
-            .read_to_end(&mut bytes)
-            .map_err(unreadable)?;
-    } else {
-        bytes = std::fs::read(path).map_err(unreadable)?;
+/// The rows as they were given.
+struct Rows {
+    bytes: Vec<u8>,
+    is_json: bool,
+    /// Where they were read from, if not from the command line.
+    file: Option<String>,
+}
+
+impl Rows {
+    fn read(args: &PredictArgs) -> Result<Self, Failure> {
+        let Some(path) = &args.file else {
+            return Ok(Self {
+                bytes: args.json.clone().unwrap_or_default().into_bytes(),
+                is_json: true,
+                file: None,
+            });
+        };
+        let name = path.display().to_string();
+        let unreadable = |e: std::io::Error| config(format!("the rows can't be read: {e}")).at(name.clone());
+        let bytes = match name.as_str() {
+            "-" => {
+                let mut bytes = Vec::new();
+                std::io::stdin()
+                    .lock()
+                    .read_to_end(&mut bytes)
+                    .map_err(unreadable)?;
+                bytes
+            }
+            _ => std::fs::read(path).map_err(unreadable)?,
+        };
+        Ok(Self {
+            is_json: is_json(path, &bytes),
+            bytes,
+            file: Some(if name == "-" { "stdin".to_string() } else { name }),
+        })
     }
-    let text = String::from_utf8(bytes).map_err(|e| {
-        let place = e.utf8_error().valid_up_to();
-        Failure::new(ErrorClass::Data, format!("byte {place} is no UTF-8")).at(name)
-    })?;
-    match is_json(path, &text) {
-        true => rows::from_json(&text, Some(name)),
-        false => rows::from_csv(&text, name),
+
+    fn decode(&self, decoder: &Decoder<'_>) -> Result<Decoded, Failure> {
+        let decoded = match self.is_json {
+            true => decoder.json_rows(&self.bytes),
+            false => decoder.csv(&self.bytes),
+        };
+        let unreadable = |refusal: Refusal| {
+            let place = self.file.as_deref().unwrap_or("--json");
+            Failure::new(ErrorClass::Data, refusal.message).at(place)
+        };
+        decoded.map_err(unreadable)
+    }
+
+    /// Values that the model can't use, with the place of the first.
+    fn wrong(&self, error: ScoreError) -> Failure {
+        match error {
+            ScoreError::Values(wrong) => {
+                let message = match &wrong.told[..] {
+                    [only] if wrong.count == 1 => only.problem(),
+                    _ => wrong.to_string(),
+                };
+                let place = wrong
+                    .told
+                    .first()
+                    .map(|first| self.place(first))
+                    .unwrap_or_default();
+                Failure::new(ErrorClass::Data, message).at(place)
+            }
+            ScoreError::Model(error) => of_prediction(&error),
+        }
+    }
+
+    fn place(&self, wrong: &WrongValue) -> String {
+        match (&self.file, wrong.line) {
+            (Some(file), Some(line)) => format!("{file}:{line}"),
+            (Some(file), None) => format!("{file} {}", wrong.place()),
+            (None, _) => wrong.place(),
+        }
     }
 }
 
 /// By the file's ending; without one, by its first character, with which no useful CSV header starts.
-fn is_json(path: &Path, text: &str) -> bool {
+fn is_json(path: &Path, bytes: &[u8]) -> bool {
     match path.extension().and_then(|ending| ending.to_str()) {
         Some("json" | "jsonl" | "ndjson") => true,
         Some(_) => false,
-        None => text.trim_start().starts_with(['{', '[']),
+        None => bytes.trim_ascii_start().starts_with(b"{") || bytes.trim_ascii_start().starts_with(b"["),
     }
 }
 
@@ -205,30 +241,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn answers_line_up_with_rows_and_keep_every_digit() {
-        let predictions = Predictions {
-            classes: 2,
-            raw: vec![0.0; 4],
-            probability: vec![0.30000000000000004, 0.7, 1.0, 0.0],
-            prediction: vec![1.0, 0.0],
-            rows: vec![0, 2],
+    fn answers_keep_every_digit_and_tell_of_rows_left_out() {
+        let answered = Prediction {
+            prediction: Some(1.0),
+            probability: Some(&[0.30000000000000004, 0.7]),
         };
-        let answers = by_row(&predictions, 3);
-        let texts: Vec<String> = answers.iter().map(Prediction::text).collect();
+        let left_out = Prediction {
+            prediction: None,
+            probability: None,
+        };
+        assert_eq!(answered.text(), "1  [0.30000000000000004, 0.7]");
+        assert_eq!(left_out.text(), "skipped (handle_invalid = \"skip\")");
         assert_eq!(
-            texts,
-            [
-                "1  [0.30000000000000004, 0.7]",
-                "skipped (handle_invalid = \"skip\")",
-                "0  [1.0, 0.0]"
-            ]
-        );
-        assert_eq!(
-            serde_json::to_string(&answers[0]).unwrap(),
+            serde_json::to_string(&answered).unwrap(),
             r#"{"prediction":1.0,"probability":[0.30000000000000004,0.7]}"#
         );
         assert_eq!(
-            serde_json::to_string(&answers[1]).unwrap(),
+            serde_json::to_string(&left_out).unwrap(),
             r#"{"prediction":null,"probability":null}"#
         );
     }
@@ -241,7 +270,11 @@ mod tests {
             ("-", " [", true),
             ("-", "a,b", false),
         ] {
-            assert_eq!(is_json(Path::new(path), text), expected, "{path} {text}");
+            assert_eq!(
+                is_json(Path::new(path), text.as_bytes()),
+                expected,
+                "{path} {text}"
+            );
         }
     }
 }

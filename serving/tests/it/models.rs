@@ -102,8 +102,11 @@ pub(crate) fn profile() -> Profile {
     }
 }
 
+/// Island, length, mass, and whether it is adult.
+pub(crate) type Row<'a> = (Option<&'a str>, Option<f32>, Option<f64>, Option<bool>);
+
 /// Rows for the birds; `None` is null.
-pub(crate) fn frame(rows: &[(Option<&str>, Option<f32>, Option<f64>, Option<bool>)]) -> Frame {
+pub(crate) fn frame(rows: &[Row<'_>]) -> Frame {
     let column = |data, validity: Vec<bool>| Column {
         data,
         validity: validity.contains(&false).then_some(validity),

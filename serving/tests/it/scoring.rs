@@ -4,9 +4,7 @@ use proptest::prelude::*;
 use rookery_ml::{HandleInvalid, InvalidValue, InvalidValues, Model, Predictions};
 use rookery_serving::{ScoreError, Scored, Scorer};
 
-use crate::models::{birds, frame, profile, strict_birds};
-
-type Row<'a> = (Option<&'a str>, Option<f32>, Option<f64>, Option<bool>);
+use crate::models::{Row, birds, frame, profile, strict_birds};
 
 const GOOD: Row<'static> = (Some("Biscoe"), Some(48.7), Some(4450.0), Some(true));
 const UNSEEN: Row<'static> = (Some("Atlantis"), Some(48.7), Some(4450.0), Some(true));

@@ -14,7 +14,7 @@ use super::error::ApiError;
 use super::respond::{Answer, ok};
 
 /// The version of MLflow whose protocol this is.
-pub(super) const MLFLOW_VERSION: &str = "3.17.2";
+pub const MLFLOW_VERSION: &str = "3.17.2";
 
 pub(super) async fn health() -> &'static str {
     "OK"
