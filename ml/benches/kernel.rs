@@ -4,9 +4,7 @@
 use std::time::{Duration, Instant};
 
 use pulp::{Arch, NullaryFnOnce};
-use rookery_ml::{
-    Block, BlockBuilder, Column, ColumnData, Family, Frame, KernelCoefficients, Partial, accumulate,
-};
+use rookery_ml::{Block, BlockBuilder, Column, ColumnData, Family, Frame, KernelCoefficients, accumulate};
 
 const PAIRS: usize = 21;
 
@@ -33,6 +31,7 @@ struct Case {
     width: usize,
     classes: usize,
     single: bool,
+    hessian: bool,
 }
 
 fn main() {
@@ -41,25 +40,18 @@ fn main() {
         .find_map(|text| text.parse().ok())
         .unwrap_or(1_000_000);
     let cases = [
-        Case {
-            name: "binomial, 28 floats",
-            width: 28,
-            classes: 1,
-            single: true,
-        },
-        Case {
-            name: "binomial, 28 doubles",
-            width: 28,
-            classes: 1,
-            single: false,
-        },
-        Case {
-            name: "10 classes, 64 floats",
-            width: 64,
-            classes: 10,
-            single: true,
-        },
-    ];
+        ("binomial, 28 floats", 28, 1, true, false),
+        ("binomial, 28 doubles", 28, 1, false, false),
+        ("with Hessian, 28 floats", 28, 1, true, true),
+        ("10 classes, 64 floats", 64, 10, true, false),
+    ]
+    .map(|(name, width, classes, single, hessian)| Case {
+        name,
+        width,
+        classes,
+        single,
+        hessian,
+    });
     for case in cases {
         let rows = rows * 28 / case.width / 2 * 2;
         let blocks = blocks(&case, rows);
@@ -80,7 +72,7 @@ fn report(case: &Case, rows: usize, blocks: &[Block], coefficients: &KernelCoeff
                 std::hint::black_box(Arch::new().dispatch(Read(part)));
             });
             let pass = timed(threads, blocks.chunks(blocks.len().div_ceil(threads)), |part| {
-                let mut partial = Partial::zero(case.classes, case.width);
+                let mut partial = coefficients.zero_partial();
                 for block in part {
                     accumulate(&mut partial, block, coefficients).expect("one shape");
                 }
@@ -179,5 +171,6 @@ fn coefficients(case: &Case) -> KernelCoefficients {
             .map(|i| ((i * 37 % 17) as f64 - 8.0) / 20.0)
             .collect(),
         offsets: vec![0.1; case.classes],
+        hessian: case.hessian,
     }
 }

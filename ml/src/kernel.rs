@@ -22,9 +22,12 @@ use crate::partial::Partial;
 use crate::simd;
 
 mod binomial;
+mod hessian;
 mod math;
 mod multinomial;
 mod tile;
+
+pub(crate) use hessian::{at, class_pairs, triangle};
 
 /// Coefficients in feature space: standardisation and centring are folded in, so that they apply to raw feature
 /// values. Coefficient Cₖⱼ = βₖⱼ/σⱼ, offset oₖ = bₖ − Σⱼ βₖⱼ·μⱼ/σⱼ.
@@ -42,6 +45,9 @@ pub struct KernelCoefficients {
     /// K offsets.
     #[serde(with = "crate::float_serde::vector")]
     pub offsets: Vec<f64>,
+    /// Whether second derivatives are wanted, too.
+    #[serde(default)]
+    pub hessian: bool,
 }
 
 impl KernelCoefficients {
@@ -69,7 +75,18 @@ impl KernelCoefficients {
 
     /// Returns the contribution of no rows, of the shape these coefficients need.
     pub fn zero_partial(&self) -> Partial {
-        Partial::zero(self.classes, self.width)
+        Partial {
+            hessian_sum: vec![0.0; self.hessian_length()],
+            ..Partial::zero(self.classes, self.width)
+        }
+    }
+
+    /// Returns how many second derivatives are wanted.
+    pub fn hessian_length(&self) -> usize {
+        match self.hessian {
+            true => class_pairs(self.classes) * triangle(self.width),
+            false => 0,
+        }
     }
 }
 
@@ -84,6 +101,14 @@ pub fn accumulate(
 ) -> Result<(), MlError> {
     coefficients.check_shape()?;
     partial.check_shape(coefficients.classes, coefficients.width)?;
+    if partial.hessian_sum.len() != coefficients.hessian_length() {
+        let (expected, got) = (coefficients.hessian_length(), partial.hessian_sum.len());
+        return Err(MlError::Shape {
+            what: "second derivatives in partial",
+            expected,
+            got,
+        });
+    }
     if block.width() != coefficients.width {
         let (expected, got) = (coefficients.width, block.width());
         return Err(MlError::Shape {
@@ -146,6 +171,7 @@ mod tests {
             width: 2,
             coefficients,
             offsets,
+            hessian: false,
         }
     }
 
@@ -231,6 +257,7 @@ mod tests {
                 width: 7,
                 coefficients: (0..7 * classes).map(|i| 0.7 - 0.3 * (i % 5) as f64).collect(),
                 offsets: vec![0.1; classes],
+                hessian: true,
             };
             for weighted in [false, true] {
                 let block = uneven_block(classes.max(2), weighted);
@@ -247,7 +274,11 @@ mod tests {
     }
 
     fn bits(partial: &Partial) -> Vec<u64> {
-        let sums = partial.gradient_sum.iter().chain([&partial.loss_sum]);
+        let sums = partial
+            .gradient_sum
+            .iter()
+            .chain([&partial.loss_sum])
+            .chain(&partial.hessian_sum);
         sums.map(|sum| sum.to_bits()).collect()
     }
 

@@ -2,8 +2,9 @@
 //! read in long runs, four columns at a time, and while a tile is still in the second-level cache, once more for the
 //! gradient.
 
+use super::hessian::Triangle;
 use super::math;
-use super::tile::{Scratch, typed, weigh};
+use super::tile::{Lanes, Scratch, interleave, typed, weigh};
 use crate::block::{Block, Values};
 use crate::kernel::KernelCoefficients;
 use crate::lanes::LANES;
@@ -12,6 +13,8 @@ use crate::partial::Partial;
 /// Bytes of features in a tile: a good part of a second-level cache.
 const TILE_BYTES: usize = 192 << 10;
 const LEAST_TILE_ROWS: usize = 64;
+/// Bytes of doubles of which second derivatives are made at a time.
+const INTERLEAVED_BYTES: usize = 64 << 10;
 
 /// Adds a block to a partial of its shape.
 #[inline(always)]
@@ -22,6 +25,9 @@ pub(super) fn accumulate(partial: &mut Partial, block: &Block, coefficients: &Ke
     let mut sums = Scratch::new(block.width(), 1);
     let mut multipliers = vec![0.0; tile_rows.min(padded)];
     let mut losses = multipliers.clone();
+    let mut second = coefficients
+        .hessian
+        .then(|| Second::new(block.width(), multipliers.len()));
     for start in (0..padded).step_by(tile_rows) {
         let rows = tile_rows.min(padded - start);
         let (multipliers, losses) = (&mut multipliers[..rows], &mut losses[..rows]);
@@ -30,6 +36,9 @@ pub(super) fn accumulate(partial: &mut Partial, block: &Block, coefficients: &Ke
         typed!(block.label_values(), labels => {
             losses_and_multipliers(&labels[start..start + rows], multipliers, losses);
         });
+        if let Some(second) = &mut second {
+            second.add(block, start, multipliers);
+        }
         weigh(block, start, multipliers);
         weigh(block, start, losses);
         sums.add_losses(losses);
@@ -37,6 +46,46 @@ pub(super) fn accumulate(partial: &mut Partial, block: &Block, coefficients: &Ke
         sums.add_totals(0, multipliers);
     }
     sums.add_to(partial);
+    if let Some(second) = second {
+        second.triangle.add_to(&mut partial.hessian_sum);
+    }
+}
+
+/// The second derivatives of a block.
+struct Second {
+    triangle: Triangle,
+    curvatures: Vec<f64>,
+    features: Vec<Lanes>,
+}
+
+impl Second {
+    fn new(width: usize, rows: usize) -> Self {
+        let chunks = (INTERLEAVED_BYTES / size_of::<Lanes>() / width).max(1);
+        Second {
+            triangle: Triangle::new(width),
+            curvatures: vec![0.0; rows],
+            features: vec![[0.0; LANES]; chunks * width],
+        }
+    }
+
+    /// Adds a tile, by its unweighted multipliers.
+    #[inline(always)]
+    fn add(&mut self, block: &Block, start: usize, multipliers: &[f64]) {
+        let width = block.width();
+        let curvatures = &mut self.curvatures[..multipliers.len()];
+        for (curvature, multiplier) in curvatures.iter_mut().zip(multipliers) {
+            // m is p or p − 1, and either way this is p·(1 − p).
+            let m = multiplier.abs();
+            *curvature = m * (1.0 - m);
+        }
+        weigh(block, start, curvatures);
+        let chunks = self.features.len() / width;
+        for (tile, h) in curvatures.as_chunks::<LANES>().0.chunks(chunks).enumerate() {
+            let features = &mut self.features[..width * h.len()];
+            interleave(block.columns(), start + tile * chunks * LANES, features);
+            self.triangle.add(features, h);
+        }
+    }
 }
 
 /// Adds Σⱼ Cⱼ·xᵢⱼ to each margin, feature by feature.

@@ -1,17 +1,16 @@
 //! Loss and gradient of the multinomial family: K margins a row, so the pass is bound by arithmetic. A tile's features
 //! are turned into doubles once, eight rows side by side, and used for all classes, four at a time in registers.
 
+use super::hessian::{Triangle, triangle};
 use super::math;
-use super::tile::{Scratch, typed, weigh};
-use crate::block::{Block, Values};
+use super::tile::{Lanes, Scratch, interleave, weigh};
+use crate::block::Block;
 use crate::kernel::KernelCoefficients;
 use crate::lanes::LANES;
 use crate::partial::Partial;
 
 /// Bytes of doubles that a tile may take: they are read K/4 times over.
 const TILE_BYTES: usize = 64 << 10;
-
-type Lanes = [f64; LANES];
 
 /// Adds a block to a partial of its shape.
 #[inline(always)]
@@ -24,13 +23,26 @@ pub(super) fn accumulate(partial: &mut Partial, block: &Block, coefficients: &Ke
     // Margins, then multipliers: index = class·tile_chunks + chunk.
     let mut margins = vec![[0.0; LANES]; classes * tile_chunks];
     let mut losses = vec![0.0; tile_chunks * LANES];
+    let mut curvature = vec![[0.0; LANES]; tile_chunks];
+    let pairs = coefficients.hessian_length() / triangle(width);
+    let mut triangles: Vec<Triangle> = (0..pairs).map(|_| Triangle::new(width)).collect();
     for first in (0..chunks).step_by(tile_chunks) {
         let chunks = tile_chunks.min(chunks - first);
         let (features, margins) = (&mut features[..width * chunks], &mut margins[..classes * chunks]);
         let losses = &mut losses[..chunks * LANES];
         interleave(block.columns(), first * LANES, features);
         all_margins(features, width, coefficients, margins);
-        softmax(block, first * LANES, margins, losses);
+        losses_and_probabilities(block, first * LANES, margins, losses);
+        for (k, triangles) in triangles_of(&mut triangles).enumerate() {
+            for (l, triangle) in triangles.iter_mut().enumerate() {
+                let of_class = |class: usize| &margins[class * chunks..(class + 1) * chunks];
+                let curvature = &mut curvature[..chunks];
+                curvatures(of_class(k), (k != l).then(|| of_class(l)), curvature);
+                weigh(block, first * LANES, curvature.as_flattened_mut());
+                triangle.add(features, curvature);
+            }
+        }
+        subtract_labels(block, first * LANES, margins, chunks);
         weigh(block, first * LANES, losses);
         for of_class in margins.chunks_exact_mut(chunks) {
             weigh(block, first * LANES, of_class.as_flattened_mut());
@@ -42,21 +54,28 @@ pub(super) fn accumulate(partial: &mut Partial, block: &Block, coefficients: &Ke
         }
     }
     sums.add_to(partial);
-}
-
-/// Copies the features of a tile: index = chunk·width + feature.
-#[inline(always)]
-fn interleave(columns: &[Values], start: usize, features: &mut [Lanes]) {
-    let width = columns.len();
-    for (feature, values) in columns.iter().enumerate() {
-        typed!(values, x => place(&x[start..], width, &mut features[feature..]));
+    for (triangle, sums) in triangles
+        .iter()
+        .zip(partial.hessian_sum.chunks_exact_mut(triangle(width)))
+    {
+        triangle.add_to(sums);
     }
 }
 
+/// The triangles of (k, 0) to (k, k), for each class k.
+fn triangles_of(triangles: &mut [Triangle]) -> impl Iterator<Item = &mut [Triangle]> {
+    let mut left = triangles;
+    (1..).map_while(move |count| left.split_off_mut(..count))
+}
+
+/// wᵢ is left out: pₖ·(1 − pₖ), or −pₖ·pₗ for another class.
 #[inline(always)]
-fn place<T: Copy + Into<f64>>(x: &[T], width: usize, features: &mut [Lanes]) {
-    for (into, x) in features.iter_mut().step_by(width).zip(x.as_chunks::<LANES>().0) {
-        *into = x.map(Into::into);
+fn curvatures(p: &[Lanes], other: Option<&[Lanes]>, curvatures: &mut [Lanes]) {
+    for (chunk, curvature) in curvatures.iter_mut().enumerate() {
+        for lane in 0..LANES {
+            let p = p[chunk][lane];
+            curvature[lane] = other.map_or(p * (1.0 - p), |other| -p * other[chunk][lane]);
+        }
     }
 }
 
@@ -103,9 +122,9 @@ fn some_margins<const N: usize>(
     }
 }
 
-/// Replaces margins by unweighted multipliers, and writes the unweighted losses.
+/// Replaces margins by probabilities, and writes the unweighted losses.
 #[inline(always)]
-fn softmax(block: &Block, start: usize, margins: &mut [Lanes], losses: &mut [f64]) {
+fn losses_and_probabilities(block: &Block, start: usize, margins: &mut [Lanes], losses: &mut [f64]) {
     let chunks = losses.len() / LANES;
     let classes = margins.len() / chunks;
     for (chunk, losses) in losses.as_chunks_mut::<LANES>().0.iter_mut().enumerate() {
@@ -145,9 +164,15 @@ fn softmax(block: &Block, start: usize, margins: &mut [Lanes], losses: &mut [f64
                 margin[lane] *= inverse[lane];
             }
         }
-        for (lane, label) in labels.into_iter().enumerate() {
-            margins[label * chunks + chunk][lane] -= 1.0;
-        }
+    }
+}
+
+/// Turns probabilities into unweighted multipliers.
+#[inline(always)]
+fn subtract_labels(block: &Block, start: usize, probabilities: &mut [Lanes], chunks: usize) {
+    for row in 0..chunks * LANES {
+        let label = block.label_values().at(start + row) as usize;
+        probabilities[label * chunks + row / LANES][row % LANES] -= 1.0;
     }
 }
 

@@ -15,14 +15,33 @@ macro_rules! typed {
 }
 pub(super) use typed;
 
+/// The same number of eight rows.
+pub(super) type Lanes = [f64; LANES];
+
+/// Copies the features of a tile: index = chunk·width + feature.
+#[inline(always)]
+pub(super) fn interleave(columns: &[Values], start: usize, features: &mut [Lanes]) {
+    let width = columns.len();
+    for (feature, values) in columns.iter().enumerate() {
+        typed!(values, x => place(&x[start..], width, &mut features[feature..]));
+    }
+}
+
+#[inline(always)]
+fn place<T: Copy + Into<f64>>(x: &[T], width: usize, features: &mut [Lanes]) {
+    for (into, x) in features.iter_mut().step_by(width).zip(x.as_chunks::<LANES>().0) {
+        *into = x.map(Into::into);
+    }
+}
+
 /// Sums in lanes, over all tiles of a block: row i of the block belongs to lane i mod 8, so the size of a tile plays no
 /// part.
 pub(super) struct Scratch {
     classes: usize,
     /// Index = feature·classes + class.
-    pub(super) features: Vec<[f64; LANES]>,
-    totals: Vec<[f64; LANES]>,
-    loss: [f64; LANES],
+    pub(super) features: Vec<Lanes>,
+    totals: Vec<Lanes>,
+    loss: Lanes,
 }
 
 impl Scratch {
@@ -60,7 +79,7 @@ impl Scratch {
 }
 
 #[inline(always)]
-fn add(mut sums: [f64; LANES], values: &[f64]) -> [f64; LANES] {
+fn add(mut sums: Lanes, values: &[f64]) -> Lanes {
     for values in values.as_chunks::<LANES>().0 {
         for lane in 0..LANES {
             sums[lane] += values[lane];
