@@ -157,6 +157,7 @@ impl WorkerChannel {
                 width: coefficients.width as u32,
                 coefficients: coefficients.coefficients.clone(),
                 offsets: coefficients.offsets.clone(),
+                hessian: coefficients.hessian,
             }),
         };
         let mut client = self.client.clone();
@@ -396,6 +397,7 @@ fn partial(message: v1::Partial) -> Partial {
         weight_sum: message.weight_sum,
         rows: message.rows,
         gradient_sum: message.gradient_sum,
+        hessian_sum: message.hessian_sum,
     }
 }
 

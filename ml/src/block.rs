@@ -3,9 +3,13 @@
 //! A block holds up to [`BLOCK_ROWS`] rows of dense features, column by column, so that margins and gradients are
 //! long straight loops over one feature at a time. A partition's blocks are filled in row order: block `b` holds
 //! rows `b·BLOCK_ROWS..`, whatever the sizes of the frames pushed.
+//!
+//! A column takes 4 bytes a value if all its values in the block are 32-bit floats, 8 if not: nothing is lost, and since
+//! the kernel computes with doubles, the choice changes no bit of a result.
 
 use crate::error::MlError;
 use crate::frame::{Column, ColumnData, ColumnKind, Frame};
+use crate::lanes::{self, LANES};
 use crate::row::{self, RowProblem};
 
 /// Most rows in one block. 4096 doubles are 32 KiB for each feature.
@@ -15,11 +19,52 @@ pub const BLOCK_ROWS: usize = 4096;
 #[derive(Debug, Clone, PartialEq)]
 pub struct Block {
     rows: usize,
-    width: usize,
-    /// rows·width values, index = feature·rows + row.
-    features: Vec<f64>,
-    labels: Vec<f64>,
-    weights: Option<Vec<f64>>,
+    features: Vec<Values>,
+    labels: Values,
+    weights: Option<Values>,
+    /// Σw of the rows.
+    weight_sum: f64,
+}
+
+/// One column of a block: a value for each row, then zeros until the last lane is full.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Values {
+    Single(Vec<f32>),
+    Double(Vec<f64>),
+}
+
+impl Values {
+    fn pack(values: impl Iterator<Item = f64> + Clone, rows: usize) -> Self {
+        let padding = rows.next_multiple_of(LANES) - rows;
+        let is_single = |value: f64| f64::from(value as f32).to_bits() == value.to_bits();
+        if values.clone().all(is_single) {
+            let values = values.map(|value| value as f32);
+            Values::Single(values.chain(std::iter::repeat_n(0.0, padding)).collect())
+        } else {
+            Values::Double(values.chain(std::iter::repeat_n(0.0, padding)).collect())
+        }
+    }
+
+    pub(crate) fn at(&self, row: usize) -> f64 {
+        match self {
+            Values::Single(values) => f64::from(values[row]),
+            Values::Double(values) => values[row],
+        }
+    }
+
+    pub(crate) fn bytes_per_row(&self) -> usize {
+        match self {
+            Values::Single(_) => size_of::<f32>(),
+            Values::Double(_) => size_of::<f64>(),
+        }
+    }
+
+    fn memory_bytes(&self) -> usize {
+        match self {
+            Values::Single(values) => size_of_val(values.as_slice()),
+            Values::Double(values) => size_of_val(values.as_slice()),
+        }
+    }
 }
 
 impl Block {
@@ -30,30 +75,55 @@ impl Block {
 
     /// Returns the number of features.
     pub fn width(&self) -> usize {
-        self.width
+        self.features.len()
     }
 
-    /// Returns the values of one feature, row by row; empty if there is no such feature.
-    pub fn feature(&self, feature: usize) -> &[f64] {
-        self.features
-            .get(feature * self.rows..(feature + 1) * self.rows)
-            .unwrap_or_default()
+    /// Returns the values of one feature, row by row.
+    pub fn feature(&self, feature: usize) -> impl Iterator<Item = f64> + '_ {
+        let values = self.features.get(feature);
+        values
+            .into_iter()
+            .flat_map(|values| (0..self.rows).map(|row| values.at(row)))
     }
 
     /// Returns the labels, whole numbers ≥ 0.
-    pub fn labels(&self) -> &[f64] {
+    pub fn labels(&self) -> impl Iterator<Item = f64> + '_ {
+        (0..self.rows).map(|row| self.labels.at(row))
+    }
+
+    /// Returns the instance weight of each row.
+    pub fn weights(&self) -> impl Iterator<Item = f64> + '_ {
+        (0..self.rows).map(|row| self.weight(row))
+    }
+
+    /// Returns the sum of the instance weights.
+    pub fn weight_sum(&self) -> f64 {
+        self.weight_sum
+    }
+
+    pub(crate) fn columns(&self) -> &[Values] {
+        &self.features
+    }
+
+    pub(crate) fn label_values(&self) -> &Values {
         &self.labels
     }
 
-    /// Returns the instance weights; `None` means every weight is 1.
-    pub fn weights(&self) -> Option<&[f64]> {
-        self.weights.as_deref()
+    /// `None` means that every weight is 1.
+    pub(crate) fn weight_values(&self) -> Option<&Values> {
+        self.weights.as_ref()
+    }
+
+    pub(crate) fn weight(&self, row: usize) -> f64 {
+        self.weights.as_ref().map_or(1.0, |weights| weights.at(row))
     }
 
     /// Returns the bytes the values take.
     pub fn memory_bytes(&self) -> usize {
-        let weights = self.weights.as_ref().map_or(0, Vec::len);
-        (self.features.len() + self.labels.len() + weights) * size_of::<f64>() + size_of::<Block>()
+        let columns = self.features.iter().chain([&self.labels]).chain(&self.weights);
+        columns.map(Values::memory_bytes).sum::<usize>()
+            + self.features.len() * size_of::<Values>()
+            + size_of::<Block>()
     }
 }
 
@@ -180,23 +250,24 @@ impl BlockBuilder {
 
     fn close_block(&mut self) {
         let (rows, width) = (self.labels.len(), self.width);
-        let mut features = vec![0.0; rows * width];
-        for (row, vector) in self.features.chunks_exact(width.max(1)).enumerate() {
-            for (feature, value) in vector.iter().enumerate() {
-                features[feature * rows + row] = *value;
-            }
-        }
-        self.features.clear();
-        let labels = std::mem::take(&mut self.labels);
-        let weights = std::mem::take(&mut self.weights);
-        let weights = self.weighted.then_some(weights);
+        let feature = |feature: usize| self.features[feature..].iter().step_by(width).copied();
+        let features = (0..width).map(|j| Values::pack(feature(j), rows)).collect();
+        let of_rows = |values: &[f64]| Values::pack(values.iter().copied(), rows);
+        let weights = self.weighted.then(|| of_rows(&self.weights));
+        let weight_sum = match self.weighted {
+            true => lanes::sum_by(rows, |row| self.weights[row]),
+            false => rows as f64,
+        };
         self.full.push(Block {
             rows,
-            width,
             features,
-            labels,
+            labels: of_rows(&self.labels),
             weights,
+            weight_sum,
         });
+        self.features.clear();
+        self.labels.clear();
+        self.weights.clear();
     }
 }
 
@@ -305,11 +376,38 @@ mod tests {
             blocks.iter().map(Block::rows).collect::<Vec<_>>(),
             [BLOCK_ROWS, 10]
         );
-        assert_eq!(
-            blocks[1].feature(1)[..2],
-            [-(BLOCK_ROWS as f64), -(BLOCK_ROWS as f64) - 1.0]
+        let second: Vec<f64> = blocks[1].feature(1).take(2).collect();
+        assert_eq!(second, [-(BLOCK_ROWS as f64), -(BLOCK_ROWS as f64) - 1.0]);
+        assert_eq!(blocks[1].feature(2).count(), 0);
+        assert_eq!(blocks[1].weight_sum(), 10.0);
+    }
+
+    #[test]
+    fn a_column_takes_the_bytes_that_its_values_need() {
+        let vectors = [
+            [0.1, f64::from(0.1_f32)],
+            [1e300, -0.0],
+            [3.0, 16_777_217.0_f32.into()],
+        ];
+        let mut builder = BlockBuilder::new(2);
+        let frame = frame(
+            &vectors,
+            ColumnData::Integer(vec![1, 0, 1]),
+            Some(vec![1.0, 0.1, 2.0]),
         );
-        assert_eq!(blocks[1].feature(2), &[] as &[f64]);
-        assert!(blocks[1].memory_bytes() >= 10 * 3 * 8);
+        builder
+            .push_frame(&frame, "x", "y", Some("w"))
+            .expect("good rows");
+        let block = &builder.finish()[0];
+        assert!(
+            matches!(block.columns(), [Values::Double(a), Values::Single(b)] if a.len() == 8 && b.len() == 8)
+        );
+        for (feature, j) in [(0, 0), (1, 1)] {
+            let values: Vec<u64> = block.feature(feature).map(f64::to_bits).collect();
+            assert_eq!(values, vectors.map(|vector| vector[j].to_bits()));
+        }
+        assert_eq!(block.labels().collect::<Vec<_>>(), [1.0, 0.0, 1.0]);
+        assert_eq!(block.weights().collect::<Vec<_>>(), [1.0, 0.1, 2.0]);
+        assert_eq!(block.weight_sum(), 1.0 + 0.1 + 2.0);
     }
 }

@@ -7,20 +7,27 @@
 //! - multinomial: wᵢ·(log Σₖ e^zᵢₖ − zᵢᵧ); mᵢₖ = wᵢ·(e^zᵢₖ/Σₗ e^zᵢₗ − [k = yᵢ])
 //!
 //! (`org.apache.spark.ml.optim.aggregator.{Binary,Multinomial}LogisticBlockAggregator`). Rows are taken in tiles
-//! that stay in the first-level cache: margins by one axpy for each (feature, class), then the multipliers in
-//! their place, then one dot product for each (feature, class). Every sum has one fixed order (see `lanes`), and
-//! exp and log come from `libm`, so the bits are the same on every machine.
+//! that stay in a cache: margins, then the multipliers in their place, then the sums, while the features are still
+//! near. Row i of a block belongs to lane i mod 8 of every sum (see `lanes`), margins are added up feature by feature,
+//! products go in by fused multiply-add, exp and log are `math`'s: the bits are the same on every machine, whatever its
+//! vectors (`simd`).
 
+use pulp::NullaryFnOnce;
 use serde::{Deserialize, Serialize};
 
 use crate::block::Block;
 use crate::error::MlError;
-use crate::lanes;
 use crate::logistic_regression::Family;
 use crate::partial::Partial;
+use crate::simd;
 
-/// Rows in a tile: 512 doubles are 4 KiB for each class and each feature in flight.
-const TILE_ROWS: usize = 512;
+mod binomial;
+mod hessian;
+mod math;
+mod multinomial;
+mod tile;
+
+pub(crate) use hessian::{at, class_pairs, triangle};
 
 /// Coefficients in feature space: standardisation and centring are folded in, so that they apply to raw feature
 /// values. Coefficient Cₖⱼ = βₖⱼ/σⱼ, offset oₖ = bₖ − Σⱼ βₖⱼ·μⱼ/σⱼ.
@@ -38,6 +45,9 @@ pub struct KernelCoefficients {
     /// K offsets.
     #[serde(with = "crate::float_serde::vector")]
     pub offsets: Vec<f64>,
+    /// Whether second derivatives are wanted, too.
+    #[serde(default)]
+    pub hessian: bool,
 }
 
 impl KernelCoefficients {
@@ -65,7 +75,18 @@ impl KernelCoefficients {
 
     /// Returns the contribution of no rows, of the shape these coefficients need.
     pub fn zero_partial(&self) -> Partial {
-        Partial::zero(self.classes, self.width)
+        Partial {
+            hessian_sum: vec![0.0; self.hessian_length()],
+            ..Partial::zero(self.classes, self.width)
+        }
+    }
+
+    /// Returns how many second derivatives are wanted.
+    pub fn hessian_length(&self) -> usize {
+        match self.hessian {
+            true => class_pairs(self.classes) * triangle(self.width),
+            false => 0,
+        }
     }
 }
 
@@ -80,6 +101,14 @@ pub fn accumulate(
 ) -> Result<(), MlError> {
     coefficients.check_shape()?;
     partial.check_shape(coefficients.classes, coefficients.width)?;
+    if partial.hessian_sum.len() != coefficients.hessian_length() {
+        let (expected, got) = (coefficients.hessian_length(), partial.hessian_sum.len());
+        return Err(MlError::Shape {
+            what: "second derivatives in partial",
+            expected,
+            got,
+        });
+    }
     if block.width() != coefficients.width {
         let (expected, got) = (coefficients.width, block.width());
         return Err(MlError::Shape {
@@ -90,131 +119,40 @@ pub fn accumulate(
     }
     let classes = coefficients.classes;
     if coefficients.family == Family::Multinomial {
-        let outside = block.labels().iter().find(|label| **label >= classes as f64);
+        let outside = block.labels().find(|label| *label >= classes as f64);
         if let Some(label) = outside {
             return Err(MlError::Shape {
                 what: "label below",
                 expected: classes,
-                got: *label as usize,
+                got: label as usize,
             });
         }
     }
-    let mut margins = vec![0.0; classes * TILE_ROWS.min(block.rows())];
-    let mut start = 0;
-    while start < block.rows() {
-        let tile = Tile {
-            block,
-            start,
-            rows: TILE_ROWS.min(block.rows() - start),
-        };
-        let margins = &mut margins[..classes * tile.rows];
-        tile.margins(coefficients, margins);
-        partial.loss_sum += match coefficients.family {
-            Family::Binomial => tile.binomial_loss(margins),
-            Family::Multinomial => tile.multinomial_loss(margins),
-        };
-        tile.add_gradient(margins, &mut partial.gradient_sum);
-        partial.weight_sum += lanes::sum_by(tile.rows, |row| tile.weight(row));
-        start += tile.rows;
-    }
+    partial.weight_sum += block.weight_sum();
     partial.rows += block.rows() as u64;
+    simd::dispatch(Pass {
+        partial,
+        block,
+        coefficients,
+    });
     Ok(())
 }
 
-/// Some consecutive rows of a block.
-struct Tile<'a> {
+/// Loss and gradient of a block whose shape was checked.
+struct Pass<'a> {
+    partial: &'a mut Partial,
     block: &'a Block,
-    start: usize,
-    rows: usize,
+    coefficients: &'a KernelCoefficients,
 }
 
-impl Tile<'_> {
-    fn feature(&self, feature: usize) -> &[f64] {
-        &self.block.feature(feature)[self.start..self.start + self.rows]
-    }
+impl NullaryFnOnce for Pass<'_> {
+    type Output = ();
 
-    fn label(&self, row: usize) -> f64 {
-        self.block.labels()[self.start + row]
-    }
-
-    fn weight(&self, row: usize) -> f64 {
-        self.block
-            .weights()
-            .map_or(1.0, |weights| weights[self.start + row])
-    }
-
-    /// Writes the margins, index = class·rows + row.
-    fn margins(&self, coefficients: &KernelCoefficients, margins: &mut [f64]) {
-        let classes = coefficients.classes;
-        for (of_class, offset) in margins.chunks_exact_mut(self.rows).zip(&coefficients.offsets) {
-            of_class.fill(*offset);
-        }
-        for (feature, of_feature) in coefficients.coefficients.chunks_exact(classes).enumerate() {
-            let values = self.feature(feature);
-            for (of_class, coefficient) in margins.chunks_exact_mut(self.rows).zip(of_feature) {
-                lanes::axpy(*coefficient, values, of_class);
-            }
-        }
-    }
-
-    /// Replaces the margins by the multipliers and returns the loss sum.
-    fn binomial_loss(&self, margins: &mut [f64]) -> f64 {
-        let mut loss_sum = 0.0;
-        for (row, margin) in margins.iter_mut().enumerate() {
-            let (z, weight) = (*margin, self.weight(row));
-            let positive = self.label(row) > 0.0;
-            // e^−|z| ≤ 1 cannot overflow, and serves both the loss and the multiplier.
-            let small = libm::exp(-z.abs());
-            let towards_wrong = if positive { -z } else { z };
-            loss_sum += weight * (towards_wrong.max(0.0) + libm::log1p(small));
-            let probability = if z >= 0.0 {
-                1.0 / (1.0 + small)
-            } else {
-                small / (1.0 + small)
-            };
-            *margin = weight * (probability - f64::from(u8::from(positive)));
-        }
-        loss_sum
-    }
-
-    /// Replaces the margins by the multipliers and returns the loss sum.
-    fn multinomial_loss(&self, margins: &mut [f64]) -> f64 {
-        let classes = margins.len() / self.rows;
-        let mut loss_sum = 0.0;
-        for row in 0..self.rows {
-            let at = |class: usize| class * self.rows + row;
-            let (label, weight) = (self.label(row) as usize, self.weight(row));
-            // Subtracting the largest margin keeps every e^… in (0, 1].
-            let largest = (0..classes)
-                .map(|class| margins[at(class)])
-                .fold(f64::NEG_INFINITY, f64::max);
-            let margin_of_label = margins[at(label)] - largest;
-            let mut sum = 0.0;
-            for class in 0..classes {
-                let power = libm::exp(margins[at(class)] - largest);
-                margins[at(class)] = power;
-                sum += power;
-            }
-            loss_sum += weight * (libm::log(sum) - margin_of_label);
-            for class in 0..classes {
-                let target = f64::from(u8::from(class == label));
-                margins[at(class)] = weight * (margins[at(class)] / sum - target);
-            }
-        }
-        loss_sum
-    }
-
-    fn add_gradient(&self, multipliers: &[f64], gradient_sum: &mut [f64]) {
-        let classes = multipliers.len() / self.rows;
-        let (features, totals) = gradient_sum.split_at_mut(self.block.width() * classes);
-        for (feature, of_feature) in features.chunks_exact_mut(classes).enumerate() {
-            let values = self.feature(feature);
-            for (sum, of_class) in of_feature.iter_mut().zip(multipliers.chunks_exact(self.rows)) {
-                *sum += lanes::dot(of_class, values);
-            }
-        }
-        for (total, of_class) in totals.iter_mut().zip(multipliers.chunks_exact(self.rows)) {
-            *total += lanes::sum_by(self.rows, |row| of_class[row]);
+    #[inline(always)]
+    fn call(self) {
+        match self.coefficients.family {
+            Family::Binomial => binomial::accumulate(self.partial, self.block, self.coefficients),
+            Family::Multinomial => multinomial::accumulate(self.partial, self.block, self.coefficients),
         }
     }
 }
@@ -233,6 +171,7 @@ mod tests {
             width: 2,
             coefficients,
             offsets,
+            hessian: false,
         }
     }
 
@@ -287,6 +226,60 @@ mod tests {
             accumulate(&mut partial, &block(&X, &labels, Some(&W)), &coefficients).expect("one shape");
             assert_close(&partial, &definition(&labels, &coefficients));
         }
+    }
+
+    /// Rows of both storage types, several tiles and a last lane that is not full.
+    fn uneven_block(classes: usize, weighted: bool) -> Block {
+        let value = |i: usize| ((i * 2_654_435_761) % 1_000_003) as f64 / 1e5 - 5.0;
+        let rows: Vec<[f64; 7]> = (0..4003)
+            .map(|row| {
+                std::array::from_fn(|j| match j {
+                    0 | 5 => value(row * 7 + j),
+                    _ => f64::from(value(row * 7 + j) as f32),
+                })
+            })
+            .collect();
+        let labels: Vec<f64> = (0..rows.len()).map(|row| (row * 5 % classes) as f64).collect();
+        let weights: Vec<f64> = (0..rows.len()).map(|row| value(row).abs()).collect();
+        block(&rows, &labels, weighted.then_some(&weights))
+    }
+
+    #[test]
+    fn vectors_change_no_bit_and_neither_does_the_size_of_a_tile() {
+        for (family, classes) in [
+            (Family::Binomial, 1),
+            (Family::Multinomial, 3),
+            (Family::Multinomial, 10),
+        ] {
+            let c = KernelCoefficients {
+                family,
+                classes,
+                width: 7,
+                coefficients: (0..7 * classes).map(|i| 0.7 - 0.3 * (i % 5) as f64).collect(),
+                offsets: vec![0.1; classes],
+                hessian: true,
+            };
+            for weighted in [false, true] {
+                let block = uneven_block(classes.max(2), weighted);
+                let (mut here, mut anywhere) = (c.zero_partial(), c.zero_partial());
+                accumulate(&mut here, &block, &c).expect("one shape");
+                simd::baseline(Pass {
+                    partial: &mut anywhere,
+                    block: &block,
+                    coefficients: &c,
+                });
+                assert_eq!(bits(&here), bits(&anywhere), "{family:?} {classes}");
+            }
+        }
+    }
+
+    fn bits(partial: &Partial) -> Vec<u64> {
+        let sums = partial
+            .gradient_sum
+            .iter()
+            .chain([&partial.loss_sum])
+            .chain(&partial.hessian_sum);
+        sums.map(|sum| sum.to_bits()).collect()
     }
 
     #[test]

@@ -5,7 +5,7 @@
 //! fill two AVX registers or four SSE2/NEON ones, and because the lane count never depends on the CPU found, every
 //! machine gets the same bits.
 
-const LANES: usize = 8;
+pub(crate) const LANES: usize = 8;
 
 /// Returns Σ aᵢ·bᵢ over the shorter of the two slices.
 pub(crate) fn dot(a: &[f64], b: &[f64]) -> f64 {
@@ -29,6 +29,7 @@ pub(crate) fn dot(a: &[f64], b: &[f64]) -> f64 {
 }
 
 /// Returns Σ f(i) for `i` in `0..count`, in the same lane order as [`dot`].
+#[inline(always)]
 pub(crate) fn sum_by(count: usize, f: impl Fn(usize) -> f64) -> f64 {
     let mut lanes = [0.0; LANES];
     let whole = count - count % LANES;
@@ -55,7 +56,8 @@ pub(crate) fn axpy(scale: f64, x: &[f64], y: &mut [f64]) {
     }
 }
 
-fn add_lanes(l: [f64; LANES]) -> f64 {
+#[inline(always)]
+pub(crate) fn add_lanes(l: [f64; LANES]) -> f64 {
     ((l[0] + l[4]) + (l[2] + l[6])) + ((l[1] + l[5]) + (l[3] + l[7]))
 }
 

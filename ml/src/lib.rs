@@ -32,8 +32,9 @@
 //!
 //! # Bits
 //!
-//! Equal partitions give equal bits on every machine: exp and log come from the `libm` crate and not from the
-//! platform, sums have a fixed lane order, no fused multiply-add is used, and nothing iterates over a hash map.
+//! Equal partitions give equal bits on every machine: exp and log are our own or the `libm` crate's and never the
+//! platform's, sums have a fixed lane order, a multiply-add is fused where the code says so and nowhere else, and nothing
+//! iterates over a hash map.
 //!
 //! # Shapes
 //!
@@ -56,6 +57,7 @@ mod partial;
 mod pipeline;
 mod profile;
 mod row;
+mod simd;
 mod stages;
 mod summary;
 #[cfg(test)]
@@ -80,6 +82,7 @@ pub use profile::{
     ColumnProfile, InvalidValue, InvalidValues, Profile, ProfileStatistics, ProfiledColumn, ValueProfile,
 };
 pub use row::RowProblem;
+pub use simd::force_baseline_instructions;
 pub use stages::{
     FittedMinMaxScaler, FittedStage, FittedStringIndexer, HandleInvalid, MinMaxScaler, StageSpec,
     StageStatistics, StringIndexer, StringOrder, VectorAssembler,

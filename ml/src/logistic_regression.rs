@@ -6,6 +6,8 @@
 use serde::{Deserialize, Serialize};
 
 mod classifier;
+mod curvature;
+mod minimizer;
 mod objective;
 mod params;
 mod training;

@@ -14,12 +14,14 @@ use crate::lanes;
 mod backtracking;
 mod curvature;
 mod lbfgs;
+mod newton;
 mod owlqn;
 mod strong_wolfe;
 mod termination;
 
 use backtracking::Backtracking;
 use curvature::CurvatureHistory;
+pub use newton::Newton;
 use strong_wolfe::StrongWolfe;
 use termination::StopRule;
 pub use termination::TerminationReason;
@@ -34,6 +36,8 @@ pub struct Evaluation {
     pub loss: f64,
     /// Its gradient.
     pub gradient: Vec<f64>,
+    /// For [`Newton`]: the lower triangle of its Hessian over the coordinates that are free, row by row; else empty.
+    pub hessian: Vec<f64>,
 }
 
 /// A minimisation in progress.
@@ -286,6 +290,7 @@ impl Optimizer {
         let Evaluation {
             loss: value,
             gradient,
+            ..
         } = evaluation;
         let (adjusted_value, adjusted_gradient) = match &self.l1 {
             Some(l1) => (

@@ -21,6 +21,10 @@ pub struct Partial {
     /// weighted loss of row i by its k-th margin.
     #[serde(with = "crate::float_serde::vector")]
     pub gradient_sum: Vec<f64>,
+    /// Where second derivatives were asked for: for each pair of classes k ≤ l, in the order (0,0), (1,0), (1,1), …, the
+    /// lower triangle of Σ hᵢₖₗ·x̂ᵢ·x̂ᵢᵀ, row by row, where x̂ is a row with a 1 behind it; else empty.
+    #[serde(with = "crate::float_serde::vector", default)]
+    pub hessian_sum: Vec<f64>,
 }
 
 impl Partial {
@@ -42,11 +46,16 @@ impl Partial {
         self.gradient_sum.resize(length, 0.0);
         other.gradient_sum.resize(length, 0.0);
         lanes::axpy(1.0, &other.gradient_sum, &mut self.gradient_sum);
+        let length = self.hessian_sum.len().max(other.hessian_sum.len());
+        self.hessian_sum.resize(length, 0.0);
+        other.hessian_sum.resize(length, 0.0);
+        lanes::axpy(1.0, &other.hessian_sum, &mut self.hessian_sum);
         Partial {
             loss_sum: self.loss_sum + other.loss_sum,
             weight_sum: self.weight_sum + other.weight_sum,
             rows: self.rows + other.rows,
             gradient_sum: self.gradient_sum,
+            hessian_sum: self.hessian_sum,
         }
     }
 
@@ -79,6 +88,7 @@ mod tests {
             weight_sum: 2.0,
             rows: 2,
             gradient_sum: vec![1.0, -2.0],
+            hessian_sum: vec![0.5, 0.25, 3.0],
         };
         assert_eq!(Partial::zero(1, 1).merge(partial.clone()), partial);
         assert_eq!(partial.clone().merge(Partial::zero(1, 1)), partial);

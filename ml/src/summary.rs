@@ -6,7 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::block::Block;
+use crate::block::{Block, Values};
 use crate::error::MlError;
 use crate::lanes;
 
@@ -44,14 +44,13 @@ impl Summary {
     }
 
     fn of_block(block: &Block) -> Result<Summary, MlError> {
-        let weight = |row: usize| block.weights().map_or(1.0, |weights| weights[row]);
-        let Some(first) = (0..block.rows()).find(|row| weight(*row) > 0.0) else {
+        let weights: Vec<f64> = block.weights().collect();
+        let Some(first) = weights.iter().position(|weight| *weight > 0.0) else {
             return Ok(Summary::default());
         };
         let mut label_weights = Vec::new();
         let mut rows = 0;
-        for row in (0..block.rows()).filter(|row| weight(*row) > 0.0) {
-            let label = block.labels()[row];
+        for (label, weight) in block.labels().zip(&weights).filter(|(_, weight)| **weight > 0.0) {
             if label >= MAX_CLASSES as f64 {
                 return Err(MlError::TooManyClasses {
                     label,
@@ -62,31 +61,19 @@ impl Summary {
             if label_weights.len() <= class {
                 label_weights.resize(class + 1, 0.0);
             }
-            label_weights[class] += weight(row);
+            label_weights[class] += weight;
             rows += 1;
         }
-        let weight_sum = lanes::sum_by(block.rows(), weight);
-        let weight_square_sum = lanes::sum_by(block.rows(), |row| weight(row) * weight(row));
-        let (mut mean, mut m2) = (
-            Vec::with_capacity(block.width()),
-            Vec::with_capacity(block.width()),
-        );
-        for feature in 0..block.width() {
-            let values = block.feature(feature);
-            // Measured from the first value, a constant feature has a deviation of exactly 0 and is recognised.
-            let origin = values[first];
-            let shift = lanes::sum_by(block.rows(), |row| weight(row) * (values[row] - origin)) / weight_sum;
-            let centre = origin + shift;
-            mean.push(centre);
-            m2.push(lanes::sum_by(block.rows(), |row| {
-                let deviation = values[row] - centre;
-                weight(row) * deviation * deviation
-            }));
-        }
+        let weight_sum = block.weight_sum();
+        let moments = block.columns().iter().map(|values| match values {
+            Values::Single(values) => moments(values, &weights, first, weight_sum),
+            Values::Double(values) => moments(values, &weights, first, weight_sum),
+        });
+        let (mean, m2) = moments.unzip();
         Ok(Summary {
             rows,
             weight_sum,
-            weight_square_sum,
+            weight_square_sum: lanes::dot(&weights, &weights),
             mean,
             m2,
             label_weights,
@@ -194,6 +181,20 @@ impl Summary {
             .map(|(class, _)| class)
             .collect()
     }
+}
+
+/// Mean and weighted sum of squared deviations of one feature of a block.
+fn moments<T: Copy + Into<f64>>(values: &[T], weights: &[f64], first: usize, weight_sum: f64) -> (f64, f64) {
+    // Measured from the first value, a constant feature has a deviation of exactly 0 and is recognised.
+    let origin: f64 = values[first].into();
+    let rows = weights.len();
+    let shift = lanes::sum_by(rows, |row| weights[row] * (values[row].into() - origin)) / weight_sum;
+    let centre = origin + shift;
+    let m2 = lanes::sum_by(rows, |row| {
+        let deviation = values[row].into() - centre;
+        weights[row] * deviation * deviation
+    });
+    (centre, m2)
 }
 
 #[cfg(test)]

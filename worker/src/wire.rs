@@ -41,6 +41,7 @@ pub(crate) fn coefficients(message: Option<v1::KernelCoefficients>) -> Result<Ke
         width: message.width as usize,
         coefficients: message.coefficients,
         offsets: message.offsets,
+        hessian: message.hessian,
     })
 }
 
@@ -116,6 +117,7 @@ pub(crate) fn partial(partial: Partial) -> v1::Partial {
         weight_sum: partial.weight_sum,
         rows: partial.rows,
         gradient_sum: partial.gradient_sum,
+        hessian_sum: partial.hessian_sum,
     }
 }
 

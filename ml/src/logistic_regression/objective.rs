@@ -216,6 +216,7 @@ impl Objective {
             width,
             coefficients,
             offsets,
+            hessian: false,
         }
     }
 
@@ -261,7 +262,41 @@ impl Objective {
         Ok(Evaluation {
             loss: partial.loss_sum / weight_sum + penalty,
             gradient,
+            hessian: Vec::new(),
         })
+    }
+
+    pub(super) fn fits_intercept(&self) -> bool {
+        self.fit_intercept
+    }
+
+    /// Whether a feature varies.
+    pub(super) fn takes_part(&self, feature: usize) -> bool {
+        self.inverse_std[feature] != 0.0
+    }
+
+    pub(super) fn is_penalized(&self, feature: usize) -> bool {
+        self.l2 != 0.0 && self.penalty_scale[feature] != 0.0
+    }
+
+    /// The second derivative of the L2 penalty by a feature's coefficient; 0 for the intercept, which is behind the features.
+    pub(super) fn penalty_curvature(&self, feature: usize) -> f64 {
+        self.penalty_scale
+            .get(feature)
+            .map_or(0.0, |scale| self.l2 * scale * scale)
+    }
+
+    /// What a feature is centred by; 0 for the 1 behind the features.
+    pub(super) fn centre(&self, feature: usize) -> f64 {
+        match self.fit_intercept {
+            true => self.mean.get(feature).copied().unwrap_or(0.0),
+            false => 0.0,
+        }
+    }
+
+    /// What a feature is multiplied by, once centred; 1 for the 1 behind the features.
+    pub(super) fn scale(&self, feature: usize) -> f64 {
+        self.inverse_std.get(feature).copied().unwrap_or(1.0)
     }
 
     /// Adds the gradient of the L2 penalty and returns its value.

@@ -32,6 +32,9 @@ pub enum Solver {
     Lbfgs,
     /// OWL-QN; refuses to run without an L1 penalty.
     Owlqn,
+    /// Newton's method: few passes, each with second derivatives, for some hundred coefficients at most; refuses an L1
+    /// penalty.
+    Newton,
 }
 
 /// Parameters of a logistic regression as the user gives them, with Spark's names and defaults.
@@ -194,6 +197,10 @@ impl LogisticRegressionParams {
         match (self.solver, self.l1_strength() > 0.0) {
             (Solver::Lbfgs, true) => Err(MlError::Requirement(format!(
                 "solver lbfgs cannot minimise an L1 penalty (regParam {} * elasticNetParam {}), use owlqn or auto",
+                self.reg_param, self.elastic_net_param
+            ))),
+            (Solver::Newton, true) => Err(MlError::Requirement(format!(
+                "solver newton cannot minimise an L1 penalty (regParam {} * elasticNetParam {}), use owlqn or auto",
                 self.reg_param, self.elastic_net_param
             ))),
             (Solver::Owlqn, false) => Err(MlError::Requirement(format!(

@@ -13,11 +13,12 @@
 use serde::{Deserialize, Serialize};
 
 use super::Family;
+use super::minimizer::Minimizer;
 use super::objective::{Objective, Solution};
 use super::params::ValidLogisticRegressionParams;
 use crate::error::MlError;
 use crate::kernel::KernelCoefficients;
-use crate::optimizer::{Optimizer, TerminationReason};
+use crate::optimizer::TerminationReason;
 use crate::partial::Partial;
 use crate::summary::Summary;
 
@@ -25,7 +26,7 @@ use crate::summary::Summary;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Training {
     objective: Objective,
-    optimizer: Optimizer,
+    optimizer: Minimizer,
     degenerate: Option<Solution>,
 }
 
@@ -76,12 +77,7 @@ impl Training {
     pub fn new(params: &ValidLogisticRegressionParams, summary: &Summary) -> Result<Self, MlError> {
         let objective = Objective::new(params, summary)?;
         let degenerate = objective.degenerate();
-        let optimizer = Optimizer::new(
-            objective.initial_point(),
-            objective.l1(),
-            params.max_iter,
-            params.tol,
-        )?;
+        let optimizer = Minimizer::new(&objective, params)?;
         Ok(Training {
             objective,
             optimizer,
@@ -91,10 +87,8 @@ impl Training {
 
     /// Returns what is wanted next.
     pub fn ask(&self) -> Ask {
-        match self.optimizer.ask() {
-            Some(point) if self.degenerate.is_none() => {
-                Ask::Evaluate(self.objective.kernel_coefficients(point))
-            }
+        match self.optimizer.ask(&self.objective) {
+            Some(coefficients) if self.degenerate.is_none() => Ask::Evaluate(coefficients),
             _ => Ask::Done,
         }
     }
@@ -107,9 +101,7 @@ impl Training {
         if self.degenerate.is_some() {
             return Err(MlError::TrainingFinished);
         }
-        let point = self.optimizer.ask().ok_or(MlError::TrainingFinished)?;
-        let evaluation = self.objective.evaluate(point, partial)?;
-        self.optimizer.tell(evaluation)
+        self.optimizer.tell(&self.objective, partial)
     }
 
     /// Returns the objective being minimised.

@@ -141,11 +141,13 @@ proptest! {
             weight_sum: values[1].abs(),
             rows: 1,
             gradient_sum: values[2..].to_vec(),
+            hessian_sum: values[1..].to_vec(),
         });
         let left = a.clone().merge(b.clone()).merge(c.clone());
         let right = a.clone().merge(b.merge(c));
         prop_assert!((left.loss_sum - right.loss_sum).abs() < 1e-12);
         prop_assert!(worst(&left.gradient_sum, &right.gradient_sum) < 1e-12);
+        prop_assert!(worst(&left.hessian_sum, &right.hessian_sum) < 1e-12);
         prop_assert_eq!(left.rows, 3);
         prop_assert_eq!(Partial::zero(1, 1).merge(a.clone()), a.clone());
         prop_assert_eq!(a.clone().merge(Partial::zero(1, 1)), a);

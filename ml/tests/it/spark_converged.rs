@@ -3,7 +3,7 @@
 //! At this tolerance a training ends where rounding noise stops the line search, so iteration counts are not
 //! compared; optimum and objective are.
 
-use rookery_ml::fit_blocks;
+use rookery_ml::{Block, Fit, fit_blocks};
 use serde_json::json;
 
 use crate::fixtures::{self, ConvergedFit, worst};
@@ -50,6 +50,9 @@ fn compare(grid: &str, entry: &ConvergedFit) -> bool {
         "{name}: objective {last} against {}",
         entry.objective_final
     );
+    if entry.reg_param * entry.elastic_net_param == 0.0 {
+        newton_agrees(&name, entry, &fit, &fixtures::blocks(&rows, weights));
+    }
     let comparable = entry.reg_param > 0.0 && entry.converged;
     if comparable {
         let coefficients = worst(&fit.coefficient_matrix, &entry.coefficient_matrix.concat());
@@ -57,6 +60,32 @@ fn compare(grid: &str, entry: &ConvergedFit) -> bool {
         assert!(coefficients <= 1e-6, "{name}: coefficients {coefficients:e}");
     }
     comparable
+}
+
+/// Newton's method finds the same optimum in a handful of passes.
+fn newton_agrees(name: &str, entry: &ConvergedFit, fit: &Fit, blocks: &[Block]) {
+    let params = fixtures::params(json!({
+        "reg_param": entry.reg_param, "standardization": entry.standardization,
+        "fit_intercept": entry.fit_intercept, "family": entry.family, "max_iter": 100, "tol": 1e-14, "solver": "newton",
+    }));
+    let newton = fit_blocks(&params, blocks).expect("it trains");
+    let last = |fit: &Fit| fit.objective_history.last().copied().expect("a start value");
+    let behind = last(&newton) - last(fit);
+    if entry.reg_param == 0.0 {
+        // The classes are separable: both only come near 0.
+        assert!(
+            behind < 1e-6,
+            "{name}: {behind:e} behind after {} passes",
+            newton.evaluations
+        );
+        return;
+    }
+    assert!(newton.termination.converged(), "{name}: {}", newton.termination);
+    assert!(behind <= 1e-12, "{name}: {behind:e} behind");
+    assert!(newton.evaluations <= 12, "{name}: {} passes", newton.evaluations);
+    let apart = worst(&newton.coefficient_matrix, &fit.coefficient_matrix);
+    let apart = apart.max(worst(&newton.intercepts, &fit.intercepts));
+    assert!(apart <= 1e-5, "{name}: coefficients {apart:e} apart");
 }
 
 #[test]

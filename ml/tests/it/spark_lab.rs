@@ -214,8 +214,8 @@ fn the_bits_are_the_same_on_every_machine() {
         .map(|run| train(run).1.classifier.coefficients_sha256())
         .collect();
     let expected = [
-        "ae70402357090658da4373b82ce22ca41bd7297fd4ec8692f8c443dce3a93fa8",
-        "922da73a084ae9ab171ada6b8ba76ef1fa1224bcf6839e38533ce941e89887a6",
+        "8f9d4799c2a147cc9c44bebaebd9736e72b7942722d531705b00e6e289ffe329",
+        "c6e1fa6ab034c095176a0b6f6f2987c43f3e4bc9e9f3410a5d235ea832b19e4f",
     ];
     assert_eq!(sums, expected);
 }

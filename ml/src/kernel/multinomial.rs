@@ -1,0 +1,221 @@
+//! Loss and gradient of the multinomial family: K margins a row, so the pass is bound by arithmetic. A tile's features
+//! are turned into doubles once, eight rows side by side, and used for all classes, four at a time in registers.
+
+use super::hessian::{Triangle, triangle};
+use super::math;
+use super::tile::{Lanes, Scratch, interleave, weigh};
+use crate::block::Block;
+use crate::kernel::KernelCoefficients;
+use crate::lanes::LANES;
+use crate::partial::Partial;
+
+/// Bytes of doubles that a tile may take: they are read K/4 times over.
+const TILE_BYTES: usize = 64 << 10;
+
+/// Adds a block to a partial of its shape.
+#[inline(always)]
+pub(super) fn accumulate(partial: &mut Partial, block: &Block, coefficients: &KernelCoefficients) {
+    let (classes, width) = (coefficients.classes, block.width());
+    let chunks = block.rows().div_ceil(LANES);
+    let tile_chunks = (TILE_BYTES / size_of::<Lanes>() / width.max(1)).clamp(1, chunks.max(1));
+    let mut sums = Scratch::new(width, classes);
+    let mut features = vec![[0.0; LANES]; width * tile_chunks];
+    // Margins, then multipliers: index = class·tile_chunks + chunk.
+    let mut margins = vec![[0.0; LANES]; classes * tile_chunks];
+    let mut losses = vec![0.0; tile_chunks * LANES];
+    let mut curvature = vec![[0.0; LANES]; tile_chunks];
+    let pairs = coefficients.hessian_length() / triangle(width);
+    let mut triangles: Vec<Triangle> = (0..pairs).map(|_| Triangle::new(width)).collect();
+    for first in (0..chunks).step_by(tile_chunks) {
+        let chunks = tile_chunks.min(chunks - first);
+        let (features, margins) = (&mut features[..width * chunks], &mut margins[..classes * chunks]);
+        let losses = &mut losses[..chunks * LANES];
+        interleave(block.columns(), first * LANES, features);
+        all_margins(features, width, coefficients, margins);
+        losses_and_probabilities(block, first * LANES, margins, losses);
+        for (k, triangles) in triangles_of(&mut triangles).enumerate() {
+            for (l, triangle) in triangles.iter_mut().enumerate() {
+                let of_class = |class: usize| &margins[class * chunks..(class + 1) * chunks];
+                let curvature = &mut curvature[..chunks];
+                curvatures(of_class(k), (k != l).then(|| of_class(l)), curvature);
+                weigh(block, first * LANES, curvature.as_flattened_mut());
+                triangle.add(features, curvature);
+            }
+        }
+        subtract_labels(block, first * LANES, margins, chunks);
+        weigh(block, first * LANES, losses);
+        for of_class in margins.chunks_exact_mut(chunks) {
+            weigh(block, first * LANES, of_class.as_flattened_mut());
+        }
+        sums.add_losses(losses);
+        all_dots(features, width, margins, &mut sums.features);
+        for (class, of_class) in margins.chunks_exact(chunks).enumerate() {
+            sums.add_totals(class, of_class.as_flattened());
+        }
+    }
+    sums.add_to(partial);
+    for (triangle, sums) in triangles
+        .iter()
+        .zip(partial.hessian_sum.chunks_exact_mut(triangle(width)))
+    {
+        triangle.add_to(sums);
+    }
+}
+
+/// The triangles of (k, 0) to (k, k), for each class k.
+fn triangles_of(triangles: &mut [Triangle]) -> impl Iterator<Item = &mut [Triangle]> {
+    let mut left = triangles;
+    (1..).map_while(move |count| left.split_off_mut(..count))
+}
+
+/// wᵢ is left out: pₖ·(1 − pₖ), or −pₖ·pₗ for another class.
+#[inline(always)]
+fn curvatures(p: &[Lanes], other: Option<&[Lanes]>, curvatures: &mut [Lanes]) {
+    for (chunk, curvature) in curvatures.iter_mut().enumerate() {
+        for lane in 0..LANES {
+            let p = p[chunk][lane];
+            curvature[lane] = other.map_or(p * (1.0 - p), |other| -p * other[chunk][lane]);
+        }
+    }
+}
+
+#[inline(always)]
+fn all_margins(features: &[Lanes], width: usize, c: &KernelCoefficients, margins: &mut [Lanes]) {
+    let chunks = margins.len() / c.classes;
+    let mut class = 0;
+    while class < c.classes {
+        let margins = &mut margins[class * chunks..];
+        match c.classes - class {
+            1 => some_margins::<1>(features, width, c, class, margins, chunks),
+            2 => some_margins::<2>(features, width, c, class, margins, chunks),
+            3 => some_margins::<3>(features, width, c, class, margins, chunks),
+            _ => some_margins::<4>(features, width, c, class, margins, chunks),
+        }
+        class += 4;
+    }
+}
+
+/// The margins of N classes.
+#[inline(always)]
+fn some_margins<const N: usize>(
+    features: &[Lanes],
+    width: usize,
+    c: &KernelCoefficients,
+    class: usize,
+    margins: &mut [Lanes],
+    chunks: usize,
+) {
+    let offsets: [f64; N] = std::array::from_fn(|k| c.offsets[class + k]);
+    for (chunk, x) in features.chunks_exact(width).enumerate() {
+        let mut sums: [Lanes; N] = offsets.map(|offset| [offset; LANES]);
+        for (x, c) in x.iter().zip(c.coefficients.chunks_exact(c.classes)) {
+            let c: &[f64; N] = c[class..class + N].as_array().expect("N classes are left");
+            for k in 0..N {
+                for lane in 0..LANES {
+                    sums[k][lane] = x[lane].mul_add(c[k], sums[k][lane]);
+                }
+            }
+        }
+        for (k, sum) in sums.into_iter().enumerate() {
+            margins[k * chunks + chunk] = sum;
+        }
+    }
+}
+
+/// Replaces margins by probabilities, and writes the unweighted losses.
+#[inline(always)]
+fn losses_and_probabilities(block: &Block, start: usize, margins: &mut [Lanes], losses: &mut [f64]) {
+    let chunks = losses.len() / LANES;
+    let classes = margins.len() / chunks;
+    for (chunk, losses) in losses.as_chunks_mut::<LANES>().0.iter_mut().enumerate() {
+        let mut largest = [f64::NEG_INFINITY; LANES];
+        for class in 0..classes {
+            let margin = &margins[class * chunks + chunk];
+            for lane in 0..LANES {
+                // A NaN must come through: the loss is then NaN, as it should.
+                largest[lane] = if margin[lane] <= largest[lane] {
+                    largest[lane]
+                } else {
+                    margin[lane]
+                };
+            }
+        }
+        let labels: [usize; LANES] =
+            std::array::from_fn(|lane| block.label_values().at(start + chunk * LANES + lane) as usize);
+        // Subtracting the largest margin keeps every e^… in (0, 1].
+        for lane in 0..LANES {
+            losses[lane] = largest[lane] - margins[labels[lane] * chunks + chunk][lane];
+        }
+        let mut sum = [0.0; LANES];
+        for class in 0..classes {
+            let margin = &mut margins[class * chunks + chunk];
+            for lane in 0..LANES {
+                margin[lane] = math::exp(margin[lane] - largest[lane]);
+                sum[lane] += margin[lane];
+            }
+        }
+        for lane in 0..LANES {
+            losses[lane] += math::ln(sum[lane]);
+        }
+        let inverse = sum.map(|sum| 1.0 / sum);
+        for class in 0..classes {
+            let margin = &mut margins[class * chunks + chunk];
+            for lane in 0..LANES {
+                margin[lane] *= inverse[lane];
+            }
+        }
+    }
+}
+
+/// Turns probabilities into unweighted multipliers.
+#[inline(always)]
+fn subtract_labels(block: &Block, start: usize, probabilities: &mut [Lanes], chunks: usize) {
+    for row in 0..chunks * LANES {
+        let label = block.label_values().at(start + row) as usize;
+        probabilities[label * chunks + row / LANES][row % LANES] -= 1.0;
+    }
+}
+
+#[inline(always)]
+fn all_dots(features: &[Lanes], width: usize, multipliers: &[Lanes], sums: &mut [Lanes]) {
+    let chunks = features.len() / width;
+    let classes = multipliers.len() / chunks;
+    let mut class = 0;
+    while class < classes {
+        let multipliers = &multipliers[class * chunks..];
+        let sums = &mut sums[class..];
+        match classes - class {
+            1 => some_dots::<1>(features, width, multipliers, sums, classes),
+            2 => some_dots::<2>(features, width, multipliers, sums, classes),
+            3 => some_dots::<3>(features, width, multipliers, sums, classes),
+            _ => some_dots::<4>(features, width, multipliers, sums, classes),
+        }
+        class += 4;
+    }
+}
+
+/// Adds Σᵢ mᵢₖ·xᵢⱼ to the lanes of all features and N classes.
+#[inline(always)]
+fn some_dots<const N: usize>(
+    features: &[Lanes],
+    width: usize,
+    multipliers: &[Lanes],
+    sums: &mut [Lanes],
+    classes: usize,
+) {
+    let chunks = features.len() / width;
+    let of_class: [&[Lanes]; N] = std::array::from_fn(|k| &multipliers[k * chunks..(k + 1) * chunks]);
+    for (feature, sums) in sums.chunks_mut(classes).enumerate().take(width) {
+        let sums: &mut [Lanes; N] = sums[..N].as_mut_array().expect("N classes are left");
+        let mut own = *sums;
+        for (chunk, x) in features[feature..].iter().step_by(width).enumerate() {
+            for k in 0..N {
+                let m = &of_class[k][chunk];
+                for lane in 0..LANES {
+                    own[k][lane] = x[lane].mul_add(m[lane], own[k][lane]);
+                }
+            }
+        }
+        *sums = own;
+    }
+}
