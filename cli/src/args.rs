@@ -8,8 +8,7 @@ use rookery_tracking::ViewType;
 
 use crate::commands::{
     artifacts, cluster, data, down, driver, endpoints, experiments, jobs, models, predict, run, runs, serve,
-    submit,
-    token, up, validate, worker, workers,
+    submit, token, up, validate, worker, workers,
 };
 use crate::named::Clusters;
 use crate::state_dir::StateDir;

@@ -132,20 +132,21 @@ impl ScoringJob {
             counted(partitions, "partition")
         );
         let phase = telling::phase(&self.events, &self.id, Phase::Materialize, &detail);
-        let dataset = materialize::materialize(members, plan, 0, |lost| self.warn(lost))
+        let made = materialize::materialize(members, plan, 0, |lost| self.warn(lost))
             .instrument(phase)
             .await?;
         let (id, events) = (self.id.clone(), Arc::clone(&self.events));
-        let placement = Placement::new(Arc::clone(members), plan, &dataset, move |lost| {
+        let placement = Placement::new(Arc::clone(members), plan, &made, move |lost| {
             telling::warn(&events, &id, lost);
         })?;
+        let dataset = &made.dataset;
         let detail = format!(
             "{} in {}",
             counted(dataset.part_rows[0], "row"),
             counted(dataset.partitions.len() as u64, "partition")
         );
         let phase = telling::phase(&self.events, &self.id, Phase::Score, &detail);
-        self.score(&placement, plan, &dataset, kept)
+        self.score(&placement, plan, dataset, kept)
             .instrument(phase)
             .await
     }

@@ -53,7 +53,9 @@ fn main() -> Result<()> {
     latencies.sort_unstable();
     let quantile = |share: f64| {
         let position = (latencies.len() as f64 * share) as usize;
-        latencies.get(position.min(latencies.len().saturating_sub(1))).map(|us| us.as_nanos() as f64 / 1e3)
+        latencies
+            .get(position.min(latencies.len().saturating_sub(1)))
+            .map(|us| us.as_nanos() as f64 / 1e3)
     };
     let summary = serde_json::json!({
         "requests": latencies.len(),
@@ -81,7 +83,8 @@ fn ask(address: &str, request: &[u8], barrier: &std::sync::Barrier, for_time: Du
         connection.set_read_timeout(Some(PATIENCE))?;
     }
     let mut buffer = vec![0; 64 << 10];
-    let warmed = connected.map_err(Into::into).and_then(|mut connection| {
+    let connected = connected.map_err(|e| -> Box<dyn std::error::Error + Send + Sync> { e.into() });
+    let warmed = connected.and_then(|mut connection| {
         for _ in 0..WARM_UP {
             exchange(&mut connection, request, &mut buffer)?;
         }
@@ -131,7 +134,8 @@ fn complete(answer: &[u8]) -> Result<Option<(u16, usize)>> {
     let status = head.split(' ').nth(1).ok_or("no status")?.parse()?;
     let length = head.lines().find_map(|line| {
         let (name, value) = line.split_once(':')?;
-        name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse::<usize>())
+        name.eq_ignore_ascii_case("content-length")
+            .then(|| value.trim().parse::<usize>())
     });
     Ok(Some((status, end + 4 + length.ok_or("no Content-Length")??)))
 }

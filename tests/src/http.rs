@@ -106,12 +106,12 @@ pub async fn post(url: &str, path: &str, token: Option<&str>, body: &Value) -> A
 
 /// PUTs JSON to `path` of the server at `url`.
 pub async fn put(url: &str, path: &str, token: Option<&str>, body: &Value) -> Answer {
-    send(url, "PUT", path, token, &[], &body.to_string()).await
+    send(url, "PUT", path, token, &[JSON], body.to_string().as_bytes()).await
 }
 
 /// Sends a request with any body.
 pub async fn request(url: &str, method: &str, path: &str, token: Option<&str>, body: &str) -> Answer {
-    send(url, method, path, token, &[], body).await
+    send(url, method, path, token, &[JSON], body.as_bytes()).await
 }
 
 /// Sends a request without a body and with these header lines.

@@ -47,11 +47,7 @@ struct FakeModel {
 impl Score for FakeModel {
     fn answer(&self, request: &ScoringRequest<'_>) -> Result<Answer, Refusal> {
         if request.body == b"wrong" {
-            return Err(Refusal {
-                status: 400,
-                error_code: "BAD_REQUEST",
-                message: "no rows".to_string(),
-            });
+            return Err(Refusal::new(400, "BAD_REQUEST", "no rows"));
         }
         if let Some(gate) = &self.gate {
             gate.pass();
