@@ -32,7 +32,7 @@ enum EndpointsCommand {
     Create(CreateArgs),
     /// List the endpoints
     List(ListArgs),
-    /// Show an endpoint: what it serves, how it is asked, how far a shadow agrees
+    /// Show an endpoint: what it serves, how much it is asked, how far a shadow agrees
     Show(NameArgs),
     Query(query::QueryArgs),
     Update(UpdateArgs),

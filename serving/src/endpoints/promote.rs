@@ -81,25 +81,28 @@ pub(super) fn rolled_back(record: &mut EndpointRecord, to: Option<u32>) -> Resul
     Ok(next)
 }
 
-/// An alias points at another version now: name of the entity, and the version.
+/// Aliases point at other versions than in configuration `seen`: names of the entities, and the versions.
 pub(super) fn followed(
     record: &mut EndpointRecord,
+    seen: u32,
     moves: &[(String, u32)],
 ) -> Result<Config, EndpointError> {
     let active = active(record)?;
+    if active.version != seen {
+        return Err(EndpointError::conflict(format!(
+            "configuration {seen} of {} is no longer in effect",
+            record.name
+        )));
+    }
     let mut next = Config {
         version: record.take_number(),
         previous: Some(active.version),
         ..active
     };
-    for (name, version) in moves {
-        let moved = next
-            .entities
-            .iter_mut()
-            .find(|e| e.name == *name && e.alias.is_some());
-        moved
-            .ok_or_else(|| EndpointError::conflict(format!("{name} follows no alias any more")))?
-            .version = *version;
+    for entity in &mut next.entities {
+        if let Some((_, version)) = moves.iter().find(|(name, _)| *name == entity.name) {
+            entity.version = *version;
+        }
     }
     Ok(next)
 }
@@ -237,7 +240,7 @@ mod tests {
         let mut followed_one = entity("a", 1, 100);
         followed_one.alias = Some("champion".to_string());
         let mut record = record(vec![followed_one]);
-        let next = followed(&mut record, &[("a".to_string(), 2)]).unwrap();
+        let next = followed(&mut record, 1, &[("a".to_string(), 2)]).unwrap();
         assert_eq!((next.entities[0].version, next.previous), (2, Some(1)));
         record.activate(next, 0);
         let back = rolled_back(&mut record, None).unwrap();
@@ -246,6 +249,7 @@ mod tests {
             (1, None)
         );
         record.activate(back, 0);
-        assert!(followed(&mut record, &[("a".to_string(), 2)]).is_err());
+        let late = followed(&mut record, 1, &[("a".to_string(), 2)]).unwrap_err();
+        assert_eq!(late.kind, Kind::Conflict, "what was seen has been replaced");
     }
 }

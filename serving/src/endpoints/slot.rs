@@ -127,6 +127,10 @@ impl Slot {
 
     /// What it is up to.
     pub(super) fn state(&self) -> SlotState {
+        // Whoever unloads it and whoever loads it again may note it in either order.
+        if self.loaded.load().is_some() {
+            return SlotState::Ready;
+        }
         self.state.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 

@@ -67,8 +67,9 @@ impl Endpoints {
     }
 
     async fn follow(self: &Arc<Self>, endpoint: &Endpoint, record: &EndpointRecord) {
+        let Some(active) = &record.active else { return };
         let (mut moves, mut told) = (Vec::new(), Vec::new());
-        for entity in record.active.iter().flat_map(|active| &active.entities) {
+        for entity in &active.entities {
             let Some(alias) = &entity.alias else { continue };
             match self
                 .source
@@ -94,7 +95,8 @@ impl Endpoints {
             reason: String::new(),
         };
         let names: Vec<String> = moves.iter().map(|(name, _)| name.clone()).collect();
-        let decide = move |record: &mut EndpointRecord| promote::followed(record, &moves);
+        let seen = active.version;
+        let decide = move |record: &mut EndpointRecord| promote::followed(record, seen, &moves);
         let moved = self
             .act(
                 &record.name,
