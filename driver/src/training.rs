@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use rookery_data::engine::Channels;
 use rookery_data::{Dataset, IngestPlan};
+use rookery_formats::ModelDirectory;
 use rookery_ml::{
     ColumnKind, FittedPipeline, LogisticRegressionModel, Metric, Model, PipelineFit, Summary, Training,
 };
@@ -320,14 +321,19 @@ impl Job {
             classifier,
         )
         .map_err(|e| of_ml(&e))?;
-        let metrics = self.evaluate(prepared, &model).instrument(phase).await?;
+        let judged = async {
+            Ok::<_, Failure>((
+                self.evaluate(prepared, &model).await?,
+                self.write(prepared, &model).await?,
+            ))
+        };
+        let (metrics, directory) = judged.instrument(phase).await?;
 
         let phase = self.phase_of(recorder, Phase::Record, recorder.run_name());
         let coefficients_sha256 = model.classifier.coefficients_sha256();
         let outcome = Outcome {
             fit: &fit,
-            model: &model,
-            columns: &prepared.dataset.columns,
+            directory: &directory,
             metrics: &metrics,
             coefficients_sha256: &coefficients_sha256,
             cores: prepared.cores,
@@ -363,6 +369,18 @@ impl Job {
             .iter()
             .map(|metric| Ok((*metric, sums.evaluate(*metric).map_err(|e| of_ml(&e))?)))
             .collect()
+    }
+
+    /// Writes the model in all formats, and has the workers compare what was written with the model.
+    async fn write(&self, prepared: &Prepared, model: &Model) -> Result<ModelDirectory, Failure> {
+        let mut directory = ModelDirectory::new(model, now_ms()).map_err(internal)?;
+        for why in directory.not_written().values() {
+            self.warn(why.clone());
+        }
+        let parity =
+            rounds::compare_formats(&prepared.placement, &self.id, model, directory.written()).await?;
+        directory.report(parity);
+        Ok(directory)
     }
 
     /// Names file and line in a failure about a row.

@@ -1,9 +1,9 @@
-//! [`FormatCheck`]: scores rows by what was written, and compares with the model it was written from.
+//! [`Comparison`]: scores rows by what was written, and by the model it was written from.
 
 use rookery_ml::{Frame, Model, Predictions};
 
 use crate::onnx::OnnxModel;
-use crate::parity::FormatParity;
+use crate::parity::{FormatParity, Parity};
 use crate::pmml::PmmlModel;
 use crate::spark::SparkModel;
 use crate::{Format, FormatError, ModelFile};
@@ -17,11 +17,57 @@ pub struct Written {
     pub files: Vec<ModelFile>,
 }
 
+/// A model and what was written of it, ready to be compared.
+#[derive(Debug)]
+pub struct Comparison {
+    model: Model,
+    readers: Vec<(Format, Result<FormatCheck, FormatError>)>,
+}
+
+impl Comparison {
+    /// Reads a model in its own format, and what was written of it in others. A format that can't be read is none that
+    /// fails here: it answers no row.
+    ///
+    /// # Errors
+    /// [`FormatError::Model`] if the model can't be read.
+    pub fn read(model_json: &str, written: &[Written]) -> Result<Self, FormatError> {
+        let read = |written: &Written| (written.format, FormatCheck::read(written));
+        Ok(Self {
+            model: Model::from_json(model_json)?,
+            readers: written.iter().map(read).collect(),
+        })
+    }
+
+    /// The comparison of no rows.
+    pub fn nothing(&self) -> Parity {
+        let formats = self
+            .readers
+            .iter()
+            .map(|(format, _)| (*format, FormatParity::default()));
+        Parity(formats.collect())
+    }
+
+    /// Compares the answers for some rows.
+    ///
+    /// # Errors
+    /// What the model itself does not take.
+    pub fn compare(&self, frame: Frame) -> Result<Parity, FormatError> {
+        let (ours, frame) = reference(&self.model, frame)?;
+        let compared = self.readers.iter().map(|(format, reader)| {
+            let parity = match reader {
+                Ok(check) => check.compare(&ours, &frame),
+                Err(error) => FormatParity::failed(frame.rows(), error),
+            };
+            (*format, parity)
+        });
+        Ok(Parity(compared.collect()))
+    }
+}
+
 /// A model that was read back from the bytes of a format. They are a stranger's: whatever they hold, reading them ends
 /// with a model or an error.
 #[derive(Debug)]
-pub struct FormatCheck {
-    format: Format,
+pub(crate) struct FormatCheck {
     reader: Reader,
 }
 
@@ -37,7 +83,7 @@ impl FormatCheck {
     ///
     /// # Errors
     /// [`FormatError::Invalid`] if it is no model of the format, or uses what Rookery does not write.
-    pub fn read(written: &Written) -> Result<Self, FormatError> {
+    pub(crate) fn read(written: &Written) -> Result<Self, FormatError> {
         let format = written.format;
         let only = || match written.files.as_slice() {
             [file] => Ok(file.content.as_slice()),
@@ -48,19 +94,14 @@ impl FormatCheck {
             Format::Spark => Reader::Spark(SparkModel::read(&written.files)?),
             Format::Pmml => Reader::Pmml(PmmlModel::read(only()?)?),
         };
-        Ok(Self { format, reader })
-    }
-
-    /// The format that was read.
-    pub fn format(&self) -> Format {
-        self.format
+        Ok(Self { reader })
     }
 
     /// Scores rows. The margins (`raw`) may be left out.
     ///
     /// # Errors
     /// [`FormatError::Refused`] for a row that the model refuses; others if the columns are not what the model reads.
-    pub fn predict(&self, frame: &Frame) -> Result<Predictions, FormatError> {
+    pub(crate) fn predict(&self, frame: &Frame) -> Result<Predictions, FormatError> {
         match &self.reader {
             Reader::Onnx(model) => model.predict(frame),
             Reader::Spark(model) => model.predict(frame),
@@ -69,7 +110,7 @@ impl FormatCheck {
     }
 
     /// Compares the format's answers for some rows with the model's own.
-    pub fn compare(&self, ours: &Predictions, frame: &Frame) -> FormatParity {
+    pub(crate) fn compare(&self, ours: &Predictions, frame: &Frame) -> FormatParity {
         match self.predict(frame) {
             Ok(theirs) => FormatParity::of(ours, &theirs, frame.rows()),
             Err(error) => FormatParity::failed(frame.rows(), error),
@@ -82,7 +123,7 @@ impl FormatCheck {
 ///
 /// # Errors
 /// As [`Model::evaluate`].
-pub fn reference(model: &Model, frame: Frame) -> Result<(Predictions, Frame), FormatError> {
+fn reference(model: &Model, frame: Frame) -> Result<(Predictions, Frame), FormatError> {
     let makes_features_only =
         model.pipeline.needed_for(&model.features).stages.len() == model.pipeline.stages.len();
     let frame = match makes_features_only {

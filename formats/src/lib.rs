@@ -5,7 +5,7 @@
 //! - [`ModelDirectory`] is everything that is stored of a model; what describes it to MLflow's tools is in [`mlflow`].
 //! - `onnx`, `spark` and `pmml` each *write* a model and *read* it back: the reader takes nothing but the written bytes,
 //!   checks them as a stranger's, and scores rows by them.
-//! - [`FormatCheck`] scores rows by what was written and by the model it was written from; [`Parity`] sums up how far the
+//! - [`Comparison`] scores rows by what was written and by the model it was written from; [`Parity`] sums up how far the
 //!   answers differ.
 //!
 //! What a model needs for its features is written, nothing else: stages that only made the label are left out.
@@ -28,7 +28,7 @@ mod tests;
 
 use std::fmt;
 
-pub use check::{FormatCheck, Written, reference};
+pub use check::{Comparison, Written};
 pub use directory::{ModelDirectory, PARITY_FILE, files_of};
 pub use error::FormatError;
 pub use parity::{FormatParity, Parity, ParityReport};

@@ -3,9 +3,10 @@
 use proptest::prelude::*;
 use rookery_ml::{Column, ColumnData, Family, Frame, Model};
 
+use crate::check::FormatCheck;
 use crate::parity::FormatParity;
 use crate::testing::{Numbers, assembler, frame, indexer, lab, model, scaler};
-use crate::{Format, FormatCheck, FormatError, ModelDirectory, Written, files_of};
+use crate::{Comparison, Format, FormatError, ModelDirectory, Written, files_of};
 
 /// The model's answers for `rows`, compared with those of each format that it was written in.
 fn compared(model: &Model, rows: &Frame) -> Vec<(Format, FormatParity)> {
@@ -173,6 +174,37 @@ fn labels_that_are_numbers() {
         &frame(3000, 6),
         &Format::ALL,
     );
+}
+
+#[test]
+fn a_comparison_leaves_out_the_rows_that_a_stage_of_the_label_skips() {
+    let label = indexer("island", "species", "skip");
+    let stages = [assembler(&["seconds", "length"], "features", "error"), label].join(",");
+    let model = model(&stages, 3, Family::Multinomial, None);
+    let written = ModelDirectory::new(&model, 0).unwrap().written().to_vec();
+    let comparison = Comparison::read(&model.to_json().unwrap(), &written).unwrap();
+    let rows = with_unseen(frame(70, 3));
+    let there = model.pipeline.transform(rows.clone()).unwrap().rows() as u64;
+    let parity = comparison.compare(rows).unwrap();
+    for (format, parity) in &parity.0 {
+        assert!(
+            parity.rows == there && there < 70 && parity.holds(*format),
+            "{format}: {parity:?}"
+        );
+    }
+    assert_eq!(comparison.nothing().0.len(), 3);
+
+    let mut broken = written.clone();
+    broken[1].files.clear();
+    let comparison = Comparison::read(&model.to_json().unwrap(), &broken).unwrap();
+    let parity = comparison.compare(frame(9, 3)).unwrap();
+    let spark = &parity.0[&Format::Spark];
+    assert_eq!((spark.rows, spark.differing_predictions), (9, 9));
+    assert_eq!(
+        spark.error.as_deref(),
+        Some("Spark ML: metadata/part-00000 is missing")
+    );
+    assert!(parity.0[&Format::Onnx].holds(Format::Onnx));
 }
 
 #[test]

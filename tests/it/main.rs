@@ -8,6 +8,7 @@ mod cluster; // workers that are missing, late or killed
 mod deploy; // the files under `deploy`
 mod determinism; // the same bits on any cluster
 mod elsewhere; // jobs that are recorded on another server
+mod formats; // models in ONNX, Spark, PMML and MLflow, read by those systems
 mod jobs; // the queue, and letting jobs and workers go
 mod lifecycle; // a cluster in the background
 mod lone_workers; // workers that do not share the driver's disk

@@ -319,10 +319,14 @@ fn outputs(classifier: &LogisticRegressionModel, names: &mut Names) -> Vec<Eleme
         let threshold = constant(classifier.threshold.unwrap_or(0.5));
         let is_above = apply("greaterThan", [field_ref(&probabilities[1]), threshold]);
         let class = apply("if", [is_above, constant(1.0), constant(0.0)]);
-        outputs.push(computed_output(&prediction, true, class));
+        outputs.push(computed_output(
+            &prediction,
+            true,
+            if_scored(&probabilities[0], class),
+        ));
         return outputs;
     }
-    let mut scores = probabilities;
+    let mut scores = probabilities.clone();
     if let Some(thresholds) = &classifier.thresholds {
         for (score, threshold) in scores.iter_mut().zip(thresholds) {
             let name = names.fresh(&format!("{score} by threshold"));
@@ -346,6 +350,13 @@ fn outputs(classifier: &LogisticRegressionModel, names: &mut Names) -> Vec<Eleme
         let is_largest = apply("greaterOrEqual", [field_ref(score), field_ref(&largest)]);
         apply("if", [is_largest, constant(class as f64), last.clone()])
     });
-    outputs.push(computed_output(&prediction, true, apply("min", candidates)));
+    let class = if_scored(&probabilities[0], apply("min", candidates));
+    outputs.push(computed_output(&prediction, true, class));
     outputs
+}
+
+/// The class, and nothing where the probability is missing: some engines take comparisons with what is missing for false.
+fn if_scored(probability: &str, class: Element) -> Element {
+    let nothing = apply("*", [field_ref(probability), constant(0.0)]);
+    apply("+", [class, nothing])
 }

@@ -217,7 +217,7 @@ impl Row {
     /// The elements of a dense vector.
     pub(super) fn vector(&self, name: &str) -> Result<Vec<f64>, FormatError> {
         let column = self.column(name)?.as_struct_opt();
-        let values = column.and_then(|column| dense_values(column));
+        let values = column.and_then(dense_values);
         values.ok_or_else(|| Format::Spark.invalid(format!("{name} is no dense vector")))
     }
 

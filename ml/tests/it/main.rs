@@ -3,5 +3,6 @@
 mod fixtures;
 mod laws;
 mod linfa;
+mod model_file;
 mod spark_converged;
 mod spark_lab;
