@@ -2,9 +2,10 @@
 
     python check.py MANIFEST.json
 
-The manifest is a list of models: `name`, `folder` (an exported MLflow directory), `rows` (a CSV file with a column `row`
-that counts from 0), `types` (column to Spark's type) and `answers` (a file with a line of JSON for each row: prediction and
-probability, null where a row is skipped). Exits with 1 if an answer differs.
+The manifest is a list of models: `name`, `folder` (an exported MLflow directory), `rows` (a CSV file of its input
+columns), `types` (column to Spark's type) and `answers` (a file with a line of JSON for each row: prediction and
+probability, null where a row is skipped), and `refuses`, a text column whose unknown values the
+model refuses, or null. Exits with 1 if an answer differs.
 """
 
 import json
@@ -33,7 +34,7 @@ class Model:
 
     def __init__(self, entry):
         self.name, self.folder, self.types = entry["name"], pathlib.Path(entry["folder"]), entry["types"]
-        self.csv = entry["rows"]
+        self.csv, self.refuses = entry["rows"], entry["refuses"]
         dtypes = {column: DTYPES[kind] for column, kind in self.types.items()}
         self.rows = pandas.read_csv(self.csv, dtype=dtypes, keep_default_na=False, na_values=[""])
         lines = pathlib.Path(entry["answers"]).read_text().splitlines()
@@ -62,6 +63,16 @@ class Model:
                 largest = max(largest, abs(given - wanted))
         assert largest <= tolerance, f"{self.name}, {what}: probabilities differ by {largest}"
         print(f"{self.name}: {what}: {len(answers)} rows, probabilities within {largest:.1e}")
+
+
+def must_fail(what, call, kind, *words):
+    """Calls, and expects an error of this kind that says these words."""
+    try:
+        answer = call()
+    except kind as error:
+        assert all(word in str(error) for word in words), f"{what}: {error}"
+    else:
+        raise AssertionError(f"{what} answered {answer}")
 
 
 def by_row(frame):
@@ -97,13 +108,19 @@ def with_mlflow(model):
     """`mlflow.pyfunc`, the scoring server's own function, and the stock loader of ONNX."""
     import mlflow
     from mlflow.pyfunc import scoring_server
+    from onnxruntime.capi.onnxruntime_pybind11_state import InvalidArgument
 
     mlflow.onnx.load_model(str(model.folder))
     loaded = mlflow.pyfunc.load_model(str(model.folder))
     has_nulls = model.inputs.select_dtypes(["Int64", "boolean"]).shape[1] > 0
     # MLflow's schema has no whole numbers with nulls; the model behind it takes them.
-    predict = loaded.unwrap_python_model().predict if has_nulls else loaded.predict
+    predict = loaded._model_impl.predict if has_nulls else loaded.predict
     model.compare("mlflow.pyfunc", by_row(predict(model.inputs)), TOLERANCE["onnx"])
+    if model.refuses:
+        unknown = model.inputs.head(1).assign(**{model.refuses: "Atlantis"})
+        what = f"{model.name}: mlflow.pyfunc"
+        words = f"unseen label in {model.refuses}", "out of data bounds"
+        must_fail(what, lambda: loaded.predict(unknown), InvalidArgument, *words)
 
     schema = loaded.metadata.get_input_schema()
     example = loaded.input_example
@@ -126,12 +143,14 @@ def with_mlflow(model):
 
 def with_spark(model, spark):
     import mlflow
+    from pyspark.errors import PySparkException
     from pyspark.ml import PipelineModel
+    from pyspark.sql.functions import lit, monotonically_increasing_id
 
     header = pandas.read_csv(model.csv, nrows=0).columns
-    kinds = model.types | {"row": "int"}
-    schema = ", ".join(f"`{column}` {kinds.get(column, 'string')}" for column in header)
-    rows = spark.read.csv(model.csv, schema=schema, header=True)
+    schema = ", ".join(f"`{column}` {model.types[column]}" for column in header)
+    # One small file is one partition, whose rows count from 0.
+    rows = spark.read.csv(model.csv, schema=schema, header=True).withColumn("row", monotonically_increasing_id())
     for what, loaded in [
         ("PipelineModel.load", PipelineModel.load(str(model.folder / "sparkml"))),
         ("mlflow.spark", mlflow.spark.load_model(str(model.folder))),
@@ -139,6 +158,9 @@ def with_spark(model, spark):
         scored = loaded.transform(rows).select("row", "prediction", "probability").collect()
         answers = {line["row"]: (line["prediction"], list(line["probability"])) for line in scored}
         model.compare(what, answers, TOLERANCE["spark"])
+        if model.refuses:
+            unknown = loaded.transform(rows.limit(1).withColumn(model.refuses, lit("Atlantis")))
+            must_fail(f"{model.name}: {what}", unknown.collect, PySparkException, "Unseen label: Atlantis")
 
 
 def with_pmml(model):
@@ -156,6 +178,9 @@ def with_pmml(model):
         if scored["prediction"] is not None and not any(p is None or math.isnan(p) for p in probability):
             answers[row] = (float(scored["prediction"]), probability)
     model.compare("pypmml", answers, TOLERANCE["pmml"])
+    if model.refuses:
+        scored = loaded.predict(records[0] | {model.refuses: "Atlantis"})
+        assert all(value is None or math.isnan(value) for value in scored.values()), f"{model.name}: {scored}"
 
 
 def len_first(name):

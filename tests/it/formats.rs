@@ -27,7 +27,7 @@ const COLUMNS: [(&str, &str); 8] = [
     ("label", "int"),
 ];
 
-/// Made-up rows. With `spoilt`, some islands are unknown or missing, and some lengths and years are missing.
+/// Made-up rows. With `spoilt`, some islands are unknown.
 fn write_rows(file: &Path, rows: u64, seed: u64, spoilt: bool) {
     let mut state = seed;
     let mut below = |bound: u64| {
@@ -38,16 +38,8 @@ fn write_rows(file: &Path, rows: u64, seed: u64, spoilt: bool) {
     let mut text = COLUMNS.map(|(name, _)| name).join(",") + "\n";
     for row in 0..rows {
         let pick = below(4) as usize;
-        let (island, length, year) = match spoilt {
-            true if row % 7 == 3 => ("Atlantis".to_string(), below(400), below(4).to_string()),
-            true if row % 11 == 4 => (String::new(), below(400), below(4).to_string()),
-            true if row % 13 == 5 => (islands[pick].to_string(), below(400), String::new()),
-            _ => (islands[pick].to_string(), below(400), below(4).to_string()),
-        };
-        let length = match spoilt && row % 9 == 2 {
-            true => String::new(),
-            false => format!("{}", 30.0 + length as f64 / 10.0),
-        };
+        let island = if spoilt && row % 7 == 3 { "Atlantis" } else { islands[pick] };
+        let (length, year) = (30.0 + below(400) as f64 / 10.0, below(4));
         let (seconds, people) = (1.6e9 + below(100_000_000) as f64 / 3.0, below(1 << 40));
         let wild = below(2) == 1;
         let label = (pick as u64 + u64::from(wild) + below(3)) % 3;
@@ -122,18 +114,15 @@ fn few_stages(handle_invalid: &str, numbers: &str) -> Vec<String> {
     ]
 }
 
-/// The lab's rows without the incomplete ones, with a number for each.
+/// The lab's rows without the incomplete ones.
 fn write_penguins(file: &Path) {
     let text = std::fs::read_to_string(repository().join("data/penguins/penguins.csv")).unwrap();
     let (header, lines) = text.split_once('\n').unwrap();
     let complete = lines
         .lines()
         .filter(|line| line.split(',').all(|value| !value.is_empty()));
-    let numbered: Vec<String> = complete
-        .enumerate()
-        .map(|(row, line)| format!("{line},{row}"))
-        .collect();
-    std::fs::write(file, format!("{header},row\n{}\n", numbered.join("\n"))).unwrap();
+    let complete: Vec<&str> = complete.collect();
+    std::fs::write(file, format!("{header}\n{}\n", complete.join("\n"))).unwrap();
 }
 
 /// Trains a job and returns its runs, each of whose formats must hold on the test part.
@@ -160,25 +149,56 @@ async fn train(rookery: &Rookery, job: &str) -> Vec<String> {
 /// What the script is told of a model: where it is, what it is asked, and what Rookery answers.
 async fn entry(rookery: &Rookery, folder: &Path, run: &str, name: &str, rows: &str, types: Value) -> Value {
     let (uri, rows) = (format!("runs:/{run}"), folder.join(rows));
+    let (asked, is_spoilt) = (folder.join(format!("{name}-rows.csv")), rows.ends_with("spoilt.csv"));
+    let is_made_up = types.get("island").is_some();
+    write_columns(&rows, &asked, &types);
+    let rows = asked;
     let exported = folder.join(format!("ペンギン-{name}"));
     let export = ["models", "export", &uri, "--format", "mlflow", "--output"];
     let export = [export.as_slice(), &[exported.to_str().unwrap()]].concat();
     let told = rookery.run_json(&export).await.succeeded().last_json();
     assert_eq!(told["as_stored"], true, "{told}");
-    let answers = rookery
-        .run(&[
-            "predict",
-            "--model",
-            &uri,
-            "--file",
-            rows.to_str().unwrap(),
-            "--output",
-            "json",
-        ])
-        .await;
+    let ask = ["predict", "--model", &uri, "--file", rows.to_str().unwrap(), "--output", "json"];
+    let mut answers = rookery.run(&ask).await.succeeded().stdout;
+    if is_spoilt {
+        answers.push_str(&spoil(&rows));
+    }
     let file = folder.join(format!("{name}.jsonl"));
-    std::fs::write(&file, answers.succeeded().stdout).unwrap();
-    json!({ "name": name, "folder": exported, "rows": rows, "types": types, "answers": file })
+    std::fs::write(&file, answers).unwrap();
+    let refuses = is_made_up && !is_spoilt;
+    json!({
+        "name": name, "folder": exported, "rows": rows, "types": types, "answers": file,
+        "refuses": refuses.then_some("island"),
+    })
+}
+
+/// Puts nulls into rows that were asked: half of the unknown islands become missing, which changes no answer, and rows
+/// follow that lack a number, whose answers are returned: they are skipped. `predict` itself takes no nulls.
+fn spoil(rows: &Path) -> String {
+    let text = std::fs::read_to_string(rows).unwrap();
+    let island = |(row, line): (usize, &str)| match row % 2 {
+        0 => line.replacen("Atlantis,", ",", 1),
+        _ => line.to_string(),
+    };
+    let mut lines: Vec<String> = text.lines().enumerate().map(island).collect();
+    for row in 1..=10 {
+        let mut values: Vec<&str> = text.lines().nth(row).unwrap().split(',').collect();
+        values[if row % 2 == 0 { 1 } else { 3 }] = "";
+        lines.push(values.join(","));
+    }
+    std::fs::write(rows, lines.join("\n") + "\n").unwrap();
+    "{\"prediction\":null,\"probability\":null}\n".repeat(10)
+}
+
+/// The columns that a model reads, and no others: `predict` refuses those that it does not know.
+fn write_columns(from: &Path, to: &Path, types: &Value) {
+    let text = std::fs::read_to_string(from).unwrap();
+    let header: Vec<&str> = text.lines().next().unwrap().split(',').collect();
+    let line = |line: &str| {
+        let values = line.split(',').zip(&header).filter(|(_, column)| types.get(**column).is_some());
+        values.map(|(value, _)| value).collect::<Vec<_>>().join(",") + "\n"
+    };
+    std::fs::write(to, text.lines().map(line).collect::<String>()).unwrap();
 }
 
 async fn java_is_there() -> Result<(), String> {
