@@ -17,7 +17,8 @@ use crate::args::Places;
 use crate::cluster_rows::{self, ACTIVE, ClusterRow, JobRow};
 use crate::diagnostic::config;
 use crate::job_event::{
-    Cleaning, DropReason, Iteration, JobEnd, JobEvent, JobStatus, RunStarted, RunSummary, Split, What,
+    Cleaning, DropReason, FormatReport, Iteration, JobEnd, JobEvent, JobStatus, RunStarted, RunSummary,
+    Split, What,
 };
 use crate::job_file::JobFile;
 use crate::{listen, token, trust};
@@ -397,6 +398,18 @@ fn decode_run(run: v1::RunFinished) -> RunSummary {
         converged: run.converged,
         iterations: run.iterations,
         loss: run.loss,
+        formats: run.formats.into_iter().map(decode_format).collect(),
+    }
+}
+
+fn decode_format(report: v1::FormatReport) -> FormatReport {
+    FormatReport {
+        format: report.format,
+        rows: report.rows,
+        max_difference: report.max_difference,
+        differing_predictions: report.differing_predictions,
+        holds: report.holds,
+        problem: (!report.problem.is_empty()).then_some(report.problem),
     }
 }
 

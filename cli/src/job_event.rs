@@ -126,6 +126,20 @@ pub(crate) struct RunSummary {
     pub(crate) converged: bool,
     pub(crate) iterations: u64,
     pub(crate) loss: f64,
+    /// How each format of the model answers on the test part.
+    pub(crate) formats: Vec<FormatReport>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(crate) struct FormatReport {
+    pub(crate) format: String,
+    pub(crate) rows: u64,
+    /// Largest difference between two probabilities.
+    pub(crate) max_difference: f64,
+    pub(crate) differing_predictions: u64,
+    pub(crate) holds: bool,
+    /// Why it was not written, or could not be scored.
+    pub(crate) problem: Option<String>,
 }
 
 /// Keeps the order of the job file, which a map would lose.

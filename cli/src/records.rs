@@ -23,7 +23,7 @@ pub(crate) use files::RunFiles;
 pub(crate) use find::{
     every_experiment, experiment_names, find_experiment, find_run, find_runs, text_equals,
 };
-pub(crate) use model::{ModelUri, load, load_known};
+pub(crate) use model::{ModelUri, StoredModel, find as find_model, load, load_known};
 
 /// How long a command tries to reach a driver.
 const PATIENCE: Duration = Duration::from_secs(5);

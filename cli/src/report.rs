@@ -3,7 +3,7 @@
 use rookery_proto::{ErrorClass, Failure};
 
 use crate::client::DriverClient;
-use crate::job_event::{JobEvent, JobOutcome, JobStatus, RunStarted, RunSummary, Split, What};
+use crate::job_event::{FormatReport, JobEvent, JobOutcome, JobStatus, RunStarted, RunSummary, Split, What};
 use crate::output::Output;
 use crate::signals;
 use crate::state_dir::StateDir;
@@ -185,7 +185,23 @@ fn run_finished_lines(run: &RunSummary) -> Vec<String> {
         run.stop_reason, run.iterations
     ));
     lines.push(format!("  coefficients sha256: {}", run.coefficients_sha256));
+    lines.extend(run.formats.iter().map(format_line));
     lines
+}
+
+fn format_line(report: &FormatReport) -> String {
+    let FormatReport { format, rows, .. } = report;
+    match (&report.problem, report.holds) {
+        (Some(problem), _) => format!("  {format}: {problem}"),
+        (None, true) => format!(
+            "  {format}: same predictions in {rows} test rows, probabilities within {:.1e}",
+            report.max_difference
+        ),
+        (None, false) => format!(
+            "  {format}: DIFFERS: {} of {rows} test rows have another prediction, probabilities within {:.1e}",
+            report.differing_predictions, report.max_difference
+        ),
+    }
 }
 
 fn hints(run_id: &str, flag: &str) -> [String; 3] {
@@ -205,6 +221,22 @@ mod tests {
     use super::*;
     use crate::job_event::{Cleaning, DropReason, Iteration, JobEvent};
 
+    fn format_report(
+        format: &str,
+        max_difference: f64,
+        differing: u64,
+        problem: Option<&str>,
+    ) -> FormatReport {
+        FormatReport {
+            format: format.into(),
+            rows: 68,
+            max_difference,
+            differing_predictions: differing,
+            holds: differing == 0 && problem.is_none(),
+            problem: problem.map(str::to_string),
+        }
+    }
+
     fn summary() -> RunSummary {
         RunSummary {
             run_id: "0123".into(),
@@ -218,6 +250,11 @@ mod tests {
             converged: false,
             iterations: 5,
             loss: 0.7,
+            formats: vec![
+                format_report("onnx", 2.5e-16, 0, None),
+                format_report("pmml", 0.5, 3, None),
+                format_report("spark", 0.0, 0, Some("no booleans")),
+            ],
         }
     }
 
@@ -297,6 +334,9 @@ mod tests {
           loss: 0.7
           not converged: max_iterations after 5 iterations
           coefficients sha256: abcd
+          onnx: same predictions in 68 test rows, probabilities within 2.5e-16
+          pmml: DIFFERS: 3 of 68 test rows have another prediction, probabilities within 5.0e-1
+          spark: no booleans
         ");
     }
 

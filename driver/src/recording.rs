@@ -7,15 +7,13 @@
 //! - [`begun`]: going on with a run that another driver began;
 //! - [`left`]: what others left open: taken over, or ended;
 //! - [`inputs`]: the data as MLflow's datasets; [`params`]: names and values;
-//! - [`model`]: the model's files and its entries for both generations of MLflow's clients; [`mlmodel`]: what
-//!   describes it.
+//! - [`model`]: the model's files and its entries for both generations of MLflow's clients.
 
 mod begun;
 mod curve;
 mod inputs;
 mod job;
 mod left;
-mod mlmodel;
 mod model;
 mod params;
 mod run;

@@ -1,6 +1,7 @@
-//! The passes over a dataset that the driver asks for: fitting stages, building blocks, rounds, scoring. Each is:
-//! ask all holders, merge in the fixed order.
+//! The passes over a dataset that the driver asks for: fitting stages, building blocks, rounds, scoring, comparing formats.
+//! Each is: ask all holders, merge in the fixed order.
 
+use rookery_formats::{Parity, Written};
 use rookery_ml::{
     Ask, FittedPipeline, KernelCoefficients, Model, MulticlassMetrics, Partial, PipelineFit, Profile,
     Summary, Training,
@@ -131,4 +132,25 @@ pub(crate) async fn score(
     Ok(placement
         .merge(answers, &MulticlassMetrics::merge)?
         .unwrap_or_default())
+}
+
+/// Compares a model with what was written of it, on the test part.
+pub(crate) async fn compare_formats(
+    placement: &Placement,
+    job_id: &str,
+    model: &Model,
+    written: &[Written],
+) -> Result<Parity, Failure> {
+    let task = Task {
+        job_id: job_id.to_string(),
+        round: 0,
+    };
+    let json = model.to_json().map_err(|e| of_ml(&e))?;
+    let answers = placement
+        .ask_all(|worker, holding| {
+            let (task, json) = (&task, &json);
+            async move { worker.compare_formats(task, &holding, json, written).await }
+        })
+        .await?;
+    Ok(placement.merge(answers, &Parity::merge)?.unwrap_or_default())
 }

@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use rookery_data::engine::Channels;
 use rookery_data::{Dataset, IngestPlan};
+use rookery_formats::ModelDirectory;
 use rookery_ml::{
     ColumnKind, FittedPipeline, LogisticRegressionModel, Metric, Model, MulticlassMetrics, PipelineFit,
     Profile, Summary, Training,
@@ -357,18 +358,22 @@ impl Job {
             classifier,
         )
         .map_err(|e| of_ml(&e))?;
-        let (metrics, tested) = self.evaluate(prepared, &model).instrument(phase).await?;
-        let classes = model.classifier.num_classes;
-        let profile = prepared.profile.clone();
-        model.profile = profile.map(|profile| profile.with_predictions(classes, &tested));
-        model.invalid_values = self.spec.serving;
+        let judged = async {
+            let (metrics, tested) = self.evaluate(prepared, &model).await?;
+            let classes = model.classifier.num_classes;
+            let profile = prepared.profile.clone();
+            model.profile = profile.map(|profile| profile.with_predictions(classes, &tested));
+            model.invalid_values = self.spec.serving;
+            // What is written holds all of it.
+            Ok::<_, Failure>((metrics, self.write(prepared, &model).await?))
+        };
+        let (metrics, directory) = judged.instrument(phase).await?;
 
         let phase = self.phase_of(recorder, Phase::Record, recorder.run_name());
         let coefficients_sha256 = model.classifier.coefficients_sha256();
         let outcome = Outcome {
             fit: &fit,
-            model: &model,
-            columns: &prepared.dataset.columns,
+            directory: &directory,
             metrics: &metrics,
             coefficients_sha256: &coefficients_sha256,
             cores: prepared.cores,
@@ -406,6 +411,18 @@ impl Job {
         let metric = |metric: &Metric| Ok((*metric, sums.evaluate(*metric).map_err(|e| of_ml(&e))?));
         let metrics: Result<_, Failure> = self.spec.metrics.iter().map(metric).collect();
         Ok((metrics?, sums))
+    }
+
+    /// Writes the model in all formats, and has the workers compare what was written with the model.
+    async fn write(&self, prepared: &Prepared, model: &Model) -> Result<ModelDirectory, Failure> {
+        let mut directory = ModelDirectory::new(model, now_ms()).map_err(internal)?;
+        for why in directory.not_written().values() {
+            self.warn(why.clone());
+        }
+        let parity =
+            rounds::compare_formats(&prepared.placement, &self.id, model, directory.written()).await?;
+        directory.report(parity);
+        Ok(directory)
     }
 
     /// Names file and line in a failure about a row.

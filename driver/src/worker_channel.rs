@@ -23,6 +23,8 @@ use url::Url;
 use crate::announcing;
 use crate::error::internal;
 
+mod formats;
+
 /// The partitions of a dataset that one worker holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Holding {

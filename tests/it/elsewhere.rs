@@ -51,6 +51,13 @@ async fn a_job_is_recorded_on_the_server_that_mlflows_variable_names() {
         .await
         .succeeded();
     assert!(predicted.stdout.starts_with('1'), "{predicted}");
+    let exported = tempfile::tempdir().unwrap();
+    let export = ["models", "export", &model, "--format", "mlflow", "--output"];
+    let place = exported.path().join("model");
+    let export = [export.as_slice(), &[place.to_str().unwrap()]].concat();
+    let told = server.rookery().run_json(&export).await.succeeded().last_json();
+    assert_eq!(told["as_stored"], true, "every format has arrived: {told}");
+    assert!(place.join("parity.json").exists() && place.join("sparkml/metadata/part-00000").exists());
     // Nothing is left behind here, and nothing was recorded here.
     let listed = here.run_json(&["runs", "list"]).await.succeeded();
     assert!(listed.json_lines().is_empty(), "{listed}");

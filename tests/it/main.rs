@@ -11,6 +11,7 @@ mod deploy; // the files under `deploy`
 mod determinism; // the same bits on any cluster
 mod elsewhere; // jobs that are recorded on another server
 mod endpoints; // models that answer requests, while everything around them changes
+mod formats; // models in ONNX, Spark, PMML and MLflow, read by those systems
 mod jobs; // the queue, and letting jobs and workers go
 mod lifecycle; // a cluster in the background
 mod lone_workers; // workers that do not share the driver's disk

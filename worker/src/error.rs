@@ -1,6 +1,7 @@
 //! Errors of the crates below as failures with a class.
 
 use rookery_data::{DataError, DataErrorKind};
+use rookery_formats::FormatError;
 use rookery_ml::{MlError, MlErrorKind};
 use rookery_proto::{ErrorClass, Failure};
 
@@ -11,6 +12,13 @@ pub(crate) fn of_ml(error: &MlError) -> Failure {
         MlErrorKind::Internal => ErrorClass::Internal,
     };
     Failure::new(class, error.to_string())
+}
+
+pub(crate) fn of_format(error: &FormatError) -> Failure {
+    match error {
+        FormatError::Model(error) => of_ml(error),
+        other => internal(other),
+    }
 }
 
 pub(crate) fn of_data(error: DataError) -> Failure {

@@ -10,6 +10,7 @@ use rayon::prelude::*;
 use rookery_data::Progress;
 use rookery_data::cache::{CachedPartition, PartitionCache};
 use rookery_data::stores::{Announcement, WorkerSources};
+use rookery_formats::{Comparison, Parity};
 use rookery_ml::tree::{Node, complete_subtrees, reduce_subtree};
 use rookery_ml::{
     Block, BlockBuilder, ColumnData, FitPass, FitStatistics, FittedPipeline, Frame, KernelCoefficients,
@@ -17,7 +18,7 @@ use rookery_ml::{
 };
 use rookery_proto::{ErrorClass, Failure};
 
-use crate::error::{internal, of_data, of_ml};
+use crate::error::{internal, of_data, of_format, of_ml};
 use crate::store::BlockStore;
 
 mod scoring;
@@ -175,6 +176,24 @@ impl Executor {
             Ok(metrics)
         })?;
         merge_subtrees(set, scored, &MulticlassMetrics::merge)
+    }
+
+    /// Compares a model with what was written of it, on the test part.
+    pub(crate) fn compare_formats(
+        &self,
+        set: &PartitionSet,
+        comparison: &Comparison,
+    ) -> Result<Vec<(Node, Parity)>, Failure> {
+        let compared = self.each_partition(set, |number| {
+            let partition = self.partition(&set.dataset, number)?;
+            let mut parity = comparison.nothing();
+            for frame in frames(&partition, TEST_PART) {
+                let compared = comparison.compare(frame?);
+                parity = parity.merge(compared.map_err(|e| at_partition(of_format(&e), number))?);
+            }
+            Ok(parity)
+        })?;
+        merge_subtrees(set, compared, &Parity::merge)
     }
 
     /// Drops a dataset, or some partitions of it; returns how many went.

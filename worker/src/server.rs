@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use rookery_formats::Comparison;
 use rookery_proto::Failure;
 use rookery_proto::trace_context;
 use rookery_proto::v1;
@@ -13,7 +14,7 @@ use tonic::{Request, Response, Status};
 use tracing::Span;
 
 use crate::announced;
-use crate::error::internal;
+use crate::error::{internal, of_format};
 use crate::executor::Executor;
 use crate::wire;
 
@@ -192,6 +193,34 @@ impl TrainerService for TrainerServer {
             .await?;
         let pieces = scored.into_iter().map(wire::scored_piece).collect();
         Ok(Response::new(v1::ScoreRowsResponse { pieces }))
+    }
+
+    async fn compare_formats(
+        &self,
+        request: Request<v1::CompareFormatsRequest>,
+    ) -> Result<Response<v1::CompareFormatsResponse>, Status> {
+        let span = task(
+            "compare_formats",
+            request.metadata(),
+            request.get_ref().task.as_ref(),
+        );
+        let request = request.into_inner();
+        let set = wire::partition_set(request.partitions)?;
+        let (model_json, written) = (request.model_json, wire::written(request.formats)?);
+        let compared = self
+            .compute(span, move |executor| {
+                let comparison = Comparison::read(&model_json, &written);
+                executor.compare_formats(&set, &comparison.map_err(|e| of_format(&e))?)
+            })
+            .await?;
+        let parities = compared
+            .into_iter()
+            .map(|(node, parity)| v1::SubtreeParity {
+                node: wire::merge_node(node),
+                formats: wire::parity(parity),
+            })
+            .collect();
+        Ok(Response::new(v1::CompareFormatsResponse { parities }))
     }
 
     async fn list_partitions(

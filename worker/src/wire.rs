@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use rookery_data::{Progress, Work};
+use rookery_formats::{Format, ModelFile, Parity, Written};
 use rookery_ml::tree::Node;
 use rookery_ml::{Family, KernelCoefficients, MulticlassMetrics, Partial, StageStatistics, Summary};
 use rookery_proto::v1;
@@ -151,4 +152,32 @@ pub(crate) fn metrics(metrics: MulticlassMetrics) -> v1::ClassificationMetrics {
         log_loss_sum: metrics.log_loss_sum,
         rows: metrics.rows,
     }
+}
+
+pub(crate) fn written(formats: Vec<v1::WrittenFormat>) -> Result<Vec<Written>, Failure> {
+    let file = |file: v1::WrittenFile| ModelFile {
+        path: file.path,
+        content: file.content,
+    };
+    let written = |written: v1::WrittenFormat| {
+        let format = Format::from_name(&written.format);
+        Ok(Written {
+            format: format.ok_or_else(|| malformed(format!("unknown format {:?}", written.format)))?,
+            files: written.files.into_iter().map(file).collect(),
+        })
+    };
+    formats.into_iter().map(written).collect()
+}
+
+pub(crate) fn parity(parity: Parity) -> Vec<v1::FormatParity> {
+    let entries = parity.0.into_iter();
+    entries
+        .map(|(format, parity)| v1::FormatParity {
+            format: format.name().to_owned(),
+            rows: parity.rows,
+            max_difference: parity.max_difference,
+            differing_predictions: parity.differing_predictions,
+            error: parity.error.unwrap_or_default(),
+        })
+        .collect()
 }

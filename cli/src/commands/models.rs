@@ -11,6 +11,7 @@ use crate::records::RecordsAt;
 
 mod alias;
 mod delete;
+mod export;
 mod history;
 mod list;
 mod register;
@@ -33,6 +34,7 @@ enum ModelsCommand {
     Alias(alias::AliasArgs),
     History(history::HistoryArgs),
     Delete(delete::DeleteArgs),
+    Export(export::ExportArgs),
 }
 
 /// Why something is changed.
@@ -61,6 +63,7 @@ impl ModelsArgs {
             ModelsCommand::Alias(args) => &args.json,
             ModelsCommand::History(args) => &args.json,
             ModelsCommand::Delete(args) => &args.json,
+            ModelsCommand::Export(args) => &args.json,
         }
     }
 }
@@ -76,5 +79,6 @@ pub(crate) async fn models(args: ModelsArgs, places: &Places, output: &mut Outpu
         ModelsCommand::Alias(args) => alias::alias(&args, &at.open_for_lookup().await?, output).await,
         ModelsCommand::History(args) => history::history(&args, &at.open_for_lookup().await?, output).await,
         ModelsCommand::Delete(args) => delete::delete(&args, &at.open_for_lookup().await?, output).await,
+        ModelsCommand::Export(args) => export::export(&args, &at.open_for_lookup().await?, output).await,
     }
 }

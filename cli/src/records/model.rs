@@ -4,6 +4,7 @@ use rookery_data::scored::Provenance;
 use rookery_driver::MODEL_ARTIFACT;
 use rookery_ml::Model;
 use rookery_proto::Failure;
+use rookery_tracking::{RunInfo, TrackingError};
 
 use super::{OpenRecords, find_run};
 use crate::diagnostic::{config, internal, of_tracking};
@@ -62,10 +63,61 @@ fn of_registry(rest: &str) -> Option<ModelUri> {
     })
 }
 
+/// A model's file, and where it and what was written beside it lie.
+#[derive(Debug)]
+pub(crate) struct StoredModel {
+    bytes: Vec<u8>,
+    folder: Folder,
+    provenance: Provenance,
+}
+
+/// The folder of a model.
+#[derive(Debug)]
+enum Folder {
+    /// Among the files of a run.
+    Run(RunInfo),
+    /// At this place of the artifact store.
+    At(String),
+}
+
+impl StoredModel {
+    /// The model.
+    pub(crate) fn read(&self) -> Result<Model, Failure> {
+        let place = match &self.folder {
+            Folder::Run(run) => format!("{}/{MODEL_ARTIFACT}", run.artifact_uri),
+            Folder::At(location) => format!("{location}/{MODEL_FILE}"),
+        };
+        read(&self.bytes, &place)
+    }
+
+    /// The run whose folder it is.
+    pub(crate) fn run_id(&self) -> Option<&str> {
+        match &self.folder {
+            Folder::Run(run) => Some(&run.run_id),
+            Folder::At(_) => None,
+        }
+    }
+
+    /// Another file of the model; none if there is no such file.
+    pub(crate) async fn file(&self, records: &OpenRecords, path: &str) -> Result<Option<Vec<u8>>, Failure> {
+        let found = match &self.folder {
+            Folder::At(location) => records.artifacts.get_at(location, path).await,
+            Folder::Run(run) => {
+                let folder = MODEL_ARTIFACT.trim_end_matches(MODEL_FILE);
+                match records.artifacts.get(run, &format!("{folder}{path}")).await {
+                    Ok(bytes) => Ok(Some(bytes)),
+                    Err(TrackingError::ArtifactNotFound { .. }) => Ok(None),
+                    Err(error) => Err(error),
+                }
+            }
+        };
+        found.map_err(|e| of_tracking(&e))
+    }
+}
+
 /// Loads a model.
 pub(crate) async fn load(records: &OpenRecords, uri: &ModelUri) -> Result<Model, Failure> {
-    let (model, _) = load_known(records, uri).await?;
-    Ok(model)
+    find(records, uri).await?.read()
 }
 
 /// Loads a model, and says which one it is.
@@ -73,6 +125,12 @@ pub(crate) async fn load_known(
     records: &OpenRecords,
     uri: &ModelUri,
 ) -> Result<(Model, Provenance), Failure> {
+    let stored = find(records, uri).await?;
+    Ok((stored.read()?, stored.provenance))
+}
+
+/// Finds a model.
+pub(crate) async fn find(records: &OpenRecords, uri: &ModelUri) -> Result<StoredModel, Failure> {
     let registry = &records.registry;
     let version = match uri {
         ModelUri::Run(wanted) => return of_a_run(records, wanted).await,
@@ -90,14 +148,15 @@ pub(crate) async fn load_known(
     let files = &records.artifacts;
     let found = files.get_at(&version.storage_location, MODEL_FILE).await;
     match found.map_err(|e| of_tracking(&e))? {
-        Some(bytes) => {
-            let provenance = Provenance {
+        Some(bytes) => Ok(StoredModel {
+            bytes,
+            folder: Folder::At(version.storage_location),
+            provenance: Provenance {
                 model_name: Some(version.name),
                 model_version: Some(i64::from(version.version)),
                 run_id: Some(version.run_id).filter(|id| !id.is_empty()),
-            };
-            Ok((read(bytes, &place)?, provenance))
-        }
+            },
+        }),
         None => Err(config(format!(
             "version {} of {} has no model file of ours",
             version.version, version.name
@@ -106,7 +165,7 @@ pub(crate) async fn load_known(
     }
 }
 
-async fn of_a_run(records: &OpenRecords, wanted: &str) -> Result<(Model, Provenance), Failure> {
+async fn of_a_run(records: &OpenRecords, wanted: &str) -> Result<StoredModel, Failure> {
     let run = find_run(records.store.as_ref(), wanted).await?.info;
     let bytes = records.artifacts.get(&run, MODEL_ARTIFACT).await.map_err(|e| {
         let failure = of_tracking(&e);
@@ -116,18 +175,22 @@ async fn of_a_run(records: &OpenRecords, wanted: &str) -> Result<(Model, Provena
         );
         Failure { message, ..failure }
     })?;
-    let model = read(bytes, &format!("{}/{MODEL_ARTIFACT}", run.artifact_uri))?;
     let provenance = Provenance {
-        run_id: Some(run.run_id),
+        run_id: Some(run.run_id.clone()),
         ..Provenance::default()
     };
-    Ok((model, provenance))
+    let folder = Folder::Run(run);
+    Ok(StoredModel {
+        bytes,
+        folder,
+        provenance,
+    })
 }
 
-fn read(bytes: Vec<u8>, place: &str) -> Result<Model, Failure> {
+fn read(bytes: &[u8], place: &str) -> Result<Model, Failure> {
     let broken = |what: String| internal(what).at(place);
-    let text = String::from_utf8(bytes).map_err(|e| broken(format!("the model can't be read: {e}")))?;
-    Model::from_json(&text).map_err(|e| broken(e.to_string()))
+    let text = std::str::from_utf8(bytes).map_err(|e| broken(format!("the model can't be read: {e}")))?;
+    Model::from_json(text).map_err(|e| broken(e.to_string()))
 }
 
 #[cfg(test)]

@@ -9,8 +9,6 @@ use rookery_tracking::entities::{DatasetId, DatasetInput};
 use rookery_tracking::{Dataset as RecordedDataset, Tag};
 use serde_json::{Value, json};
 
-use super::mlmodel::column_spec;
-
 /// The tag that says what a dataset was used for.
 const TAG_CONTEXT: &str = "mlflow.data.context";
 /// Characters of a digest: enough to tell datasets apart, short enough to read. MLflow takes 36.
@@ -75,4 +73,24 @@ fn schema_json(columns: &[(String, ColumnType)]) -> Option<String> {
         .map(|(name, column_type)| column_spec(name, *column_type))
         .collect();
     Some(json!({ "mlflow_colspec": columns }).to_string()).filter(|text| text.len() <= MAX_TEXT)
+}
+
+/// A column in MLflow's words.
+fn column_spec(name: &str, column_type: ColumnType) -> Value {
+    let word = match column_type {
+        ColumnType::Int => "integer",
+        other => other.name(),
+    };
+    json!({ "type": word, "name": name, "required": true })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_have_mlflows_types() {
+        let words = ColumnType::ALL.map(|column_type| column_spec("c", column_type)["type"].clone());
+        assert_eq!(words, ["string", "boolean", "integer", "long", "float", "double"]);
+    }
 }

@@ -1,19 +1,18 @@
 //! A run's model where MLflow's clients look for it: those before version 3 among the run's own files, with an entry
 //! in the run's list of models; later ones as a logged model that the run put out.
 
+use rookery_formats::ModelFile;
+use rookery_formats::mlflow::{MlModel, Origin};
 use rookery_proto::Failure;
 use rookery_tracking::entities::ModelOutput;
 use rookery_tracking::{CreateLoggedModel, LogOutputs, LoggedModel, LoggedModelStatus, Tag};
 
-use super::mlmodel::{MlModel, Origin};
+use super::begun;
 use super::run::{Outcome, RunRecord};
-use super::{MODEL_ARTIFACT, begun};
-use crate::error::{of_ml, of_tracking};
+use crate::error::of_tracking;
 use crate::records::JobRecords;
 
-/// Where in a run's artifacts the model's description lies.
-const MLMODEL_ARTIFACT: &str = "model/MLmodel";
-/// The logged model's name, so that `runs:/RUN/model` leads to it as it leads to the run's own folder.
+/// The folder of the model in a run's artifacts, and the logged model's name, so that `runs:/RUN/model` leads to it as it leads to the run's own folder.
 const MODEL_NAME: &str = "model";
 const MODEL_TYPE: &str = "logistic_regression";
 /// What a logged model takes over from its run.
@@ -25,7 +24,6 @@ pub(super) async fn publish(
     run: &RunRecord,
     outcome: &Outcome<'_>,
 ) -> Result<String, Failure> {
-    let json = outcome.model.to_json().map_err(|e| of_ml(&e))?;
     let begun = match run.was_begun() {
         true => begun::model(records, run.run()).await?,
         false => None,
@@ -34,13 +32,15 @@ pub(super) async fn publish(
         Some(logged) => logged,
         None => create(records, run).await?,
     };
+    let created = chrono::DateTime::from_timestamp_millis(logged.creation_timestamp_ms).unwrap_or_default();
     let origin = Origin {
-        run_id: run.run_id(),
-        model_id: &logged.model_id,
-        created_ms: logged.creation_timestamp_ms,
+        run_id: Some(run.run_id().to_string()),
+        model_id: Some(logged.model_id.clone()),
+        created: created.format("%Y-%m-%d %H:%M:%S%.6f").to_string(),
+        uuid: uuid::Uuid::new_v4().simple().to_string(),
     };
-    let description = MlModel::new(&origin, outcome.model, outcome.columns, json.len());
-    let stored = store_files(records, run, &logged, &description, json).await;
+    let (files, description) = outcome.directory.describe(&origin);
+    let stored = store_files(records, run, &logged, files).await;
     let status = match stored {
         Ok(()) => LoggedModelStatus::Ready,
         Err(_) => LoggedModelStatus::UploadFailed,
@@ -78,15 +78,13 @@ async fn store_files(
     records: &JobRecords,
     run: &RunRecord,
     logged: &LoggedModel,
-    description: &MlModel,
-    json: String,
+    files: Vec<ModelFile>,
 ) -> Result<(), Failure> {
-    let (json, description) = (json.into_bytes(), description.to_yaml().into_bytes());
-    for (path, content) in [(MODEL_ARTIFACT, json), (MLMODEL_ARTIFACT, description)] {
-        let name = path.rsplit('/').next().unwrap_or(path);
-        let in_model = records.artifacts.put_model(logged, name, content.clone()).await;
+    for ModelFile { path, content } in files {
+        let in_model = records.artifacts.put_model(logged, &path, content.clone()).await;
         in_model.map_err(|e| of_tracking(&e))?;
-        let in_run = records.artifacts.put(run.info(), path, content).await;
+        let in_run = format!("{MODEL_NAME}/{path}");
+        let in_run = records.artifacts.put(run.info(), &in_run, content).await;
         in_run.map_err(|e| of_tracking(&e))?;
     }
     Ok(())

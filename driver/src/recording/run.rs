@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use rookery_data::schema::ColumnType;
-use rookery_ml::{Fit, Metric, Model};
+use rookery_formats::{Format, ModelDirectory};
+use rookery_ml::{Fit, Metric};
 use rookery_proto::{ErrorClass, Failure};
 use rookery_tracking::entities::{DatasetId, DatasetInput, TAG_END_REASON, TAG_LOGGED_MODELS};
 use rookery_tracking::validate::{MAX_METRICS_PER_BATCH, MAX_PARAMS_PER_BATCH};
@@ -49,9 +49,8 @@ pub(super) struct RunStart<'a> {
 #[derive(Debug)]
 pub(crate) struct Outcome<'a> {
     pub(crate) fit: &'a Fit,
-    pub(crate) model: &'a Model,
-    /// Columns of the cleaned rows, some of which the model reads.
-    pub(crate) columns: &'a [(String, ColumnType)],
+    /// The model in all formats.
+    pub(crate) directory: &'a ModelDirectory,
     pub(crate) metrics: &'a [(Metric, f64)],
     pub(crate) coefficients_sha256: &'a str,
     /// Threads that computed, for what the run cost.
@@ -196,14 +195,17 @@ impl RunRecord {
                 .into_iter()
                 .chain([point(LAST_METRIC, fit.gradient_norm, fit.iterations)])
                 .collect(),
-            tags: vec![
-                Tag::new("rookery.stop_reason", fit.termination.name()),
-                Tag::new("rookery.converged", fit.termination.converged()),
-                Tag::new("rookery.iterations", fit.iterations),
-                Tag::new("rookery.rounds", fit.evaluations),
-                Tag::new("rookery.coefficients_sha256", outcome.coefficients_sha256),
-                core_seconds(self.started.elapsed(), outcome.cores),
-            ],
+            tags: parity_tags(outcome.directory)
+                .into_iter()
+                .chain([
+                    Tag::new("rookery.stop_reason", fit.termination.name()),
+                    Tag::new("rookery.converged", fit.termination.converged()),
+                    Tag::new("rookery.iterations", fit.iterations),
+                    Tag::new("rookery.rounds", fit.evaluations),
+                    Tag::new("rookery.coefficients_sha256", outcome.coefficients_sha256),
+                    core_seconds(self.started.elapsed(), outcome.cores),
+                ])
+                .collect(),
             ..LogBatch::default()
         })
         .await
@@ -245,6 +247,29 @@ impl RunRecord {
         let logged = self.records.store.log_batch(self.run_id(), batch).await;
         logged.map_err(|e| of_tracking(&e))
     }
+}
+
+/// How far each format of the model is from it: the largest difference of probabilities on the test part if it holds, else
+/// why not. `rookery.parity` says whether all of them hold.
+fn parity_tags(directory: &ModelDirectory) -> Vec<Tag> {
+    let Some(report) = directory.parity() else {
+        return Vec::new();
+    };
+    let compared = report.parity.0.iter().map(|(format, parity)| {
+        let text = match (&parity.error, parity.differing_predictions) {
+            (Some(error), _) => error.clone(),
+            (None, 0) => format!("{:e}", parity.max_difference),
+            (None, rows) => format!("{rows} of {} rows differ", parity.rows),
+        };
+        (format, text)
+    });
+    let not_written = report
+        .not_written
+        .iter()
+        .map(|(format, why)| (format, why.clone()));
+    let tag = |(format, text): (&Format, String)| Tag::new(format!("rookery.parity.{}", format.name()), text);
+    let all = Tag::new("rookery.parity", report.holds());
+    compared.chain(not_written).map(tag).chain([all]).collect()
 }
 
 /// How a run ends that ends this way.

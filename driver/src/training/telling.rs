@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use rookery_data::{Dataset, IngestPlan};
+use rookery_formats::ParityReport;
 use rookery_ml::{Metric, Training};
 use rookery_proto::Failure;
 use rookery_proto::v1::job_event::Event;
@@ -136,8 +137,27 @@ impl Job {
             converged: fit.termination.converged(),
             iterations: fit.iterations as u64,
             loss: fit.objective_history.last().copied().unwrap_or(f64::NAN),
+            formats: outcome.directory.parity().map(format_reports).unwrap_or_default(),
         }));
     }
+}
+
+/// What is said of each format.
+fn format_reports(report: &ParityReport) -> Vec<v1::FormatReport> {
+    let compared = report.parity.0.iter().map(|(format, parity)| v1::FormatReport {
+        format: format.name().to_string(),
+        rows: parity.rows,
+        max_difference: parity.max_difference,
+        differing_predictions: parity.differing_predictions,
+        holds: parity.holds(*format),
+        problem: parity.error.clone().unwrap_or_default(),
+    });
+    let not_written = report.not_written.iter().map(|(format, why)| v1::FormatReport {
+        format: format.name().to_string(),
+        problem: why.clone(),
+        ..v1::FormatReport::default()
+    });
+    compared.chain(not_written).collect()
 }
 
 /// How a run was judged that ended before its driver was killed.

@@ -3,6 +3,6 @@
 mod fixtures;
 mod laws;
 mod linfa;
-mod model_files;
+mod model_file;
 mod spark_converged;
 mod spark_lab;

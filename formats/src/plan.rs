@@ -1,0 +1,69 @@
+//! [`Plan`]: what a writer needs to know of a model: the stages that make the features, and what each column holds.
+
+use std::collections::BTreeSet;
+
+use rookery_ml::{ColumnKind, FittedStage, HandleInvalid, InputColumn, Model};
+
+use crate::{Format, FormatError};
+
+/// A model as its writers see it.
+#[derive(Debug)]
+pub(crate) struct Plan<'a> {
+    pub(crate) model: &'a Model,
+    /// The stages that the features depend on, in order.
+    pub(crate) stages: Vec<FittedStage>,
+}
+
+impl<'a> Plan<'a> {
+    /// Looks at a model that is to be written in `format`.
+    pub(crate) fn new(model: &'a Model, format: Format) -> Result<Self, FormatError> {
+        model.classifier.check_shape()?;
+        if let Some(input) = model.inputs.iter().find(|input| input.kind == ColumnKind::Vector) {
+            let what = format!("column {} holds vectors", input.name);
+            return Err(format.unsupported(what));
+        }
+        let stages = model.pipeline.needed_for(&model.features).stages;
+        Ok(Self { model, stages })
+    }
+
+    /// Whether some stage leaves rows out.
+    pub(crate) fn drops_rows(&self) -> bool {
+        self.stages
+            .iter()
+            .any(|stage| handle_invalid(stage) == Some(HandleInvalid::Skip))
+    }
+
+    /// What is done with a null of an input by the stages that read it.
+    pub(crate) fn null_handling<'b>(
+        &'b self,
+        input: &'b InputColumn,
+    ) -> impl Iterator<Item = HandleInvalid> + 'b {
+        self.stages
+            .iter()
+            .filter(|stage| stage.spec().inputs().contains(&input.name.as_str()))
+            .filter_map(handle_invalid)
+    }
+
+    /// The columns that the stages from `from` on read, and the features.
+    pub(crate) fn needed_from(&self, from: usize) -> BTreeSet<String> {
+        let mut needed = BTreeSet::from([self.model.features.clone()]);
+        for stage in &self.stages[from..] {
+            needed.extend(stage.spec().inputs().into_iter().map(str::to_owned));
+        }
+        needed
+    }
+}
+
+/// What a stage does with values it can't use; none if it uses all.
+pub(crate) fn handle_invalid(stage: &FittedStage) -> Option<HandleInvalid> {
+    match stage {
+        FittedStage::StringIndexer(stage) => Some(stage.params.handle_invalid),
+        FittedStage::VectorAssembler(stage) => Some(stage.handle_invalid),
+        FittedStage::MinMaxScaler(_) => None,
+    }
+}
+
+/// An intercept as a number that every reader takes: a class that training never saw has −∞, and this is just as far.
+pub(crate) fn finite(value: f64) -> f64 {
+    value.clamp(-1e300, 1e300)
+}

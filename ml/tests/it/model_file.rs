@@ -1,0 +1,45 @@
+//! Model files of former releases stay readable. The fixture is what version 1 wrote of the lab's second training.
+
+use rookery_ml::{Column, ColumnData, Frame, InvalidValues, Model};
+
+use crate::fixtures;
+
+const VERSION_1: &str = include_str!("../fixtures/model-v1.json");
+
+fn lab_request() -> Frame {
+    let numbers = [
+        ("CulmenLength", 48.7),
+        ("CulmenDepth", 14.1),
+        ("FlipperLength", 210.0),
+        ("BodyMass", 4450.0),
+    ];
+    let island = Column::new(ColumnData::Text(vec!["Biscoe".to_owned()]));
+    let frame = Frame::new(1).with_column("Island", island);
+    let frame = numbers.into_iter().fold(frame, |frame, (name, value)| {
+        frame?.with_column(name, Column::new(ColumnData::Float(vec![value])))
+    });
+    frame.expect("columns fit")
+}
+
+#[test]
+fn a_model_of_version_1_answers_as_ever() {
+    let model = Model::from_json(VERSION_1).expect("version 1 is read");
+    assert_eq!(
+        (&model.profile, model.invalid_values),
+        (&None, InvalidValues::default())
+    );
+    let answer = model.predict(lab_request()).expect("a sound row");
+    let spark = &fixtures::lab().request[0];
+    assert_eq!(answer.prediction, [spark.prediction]);
+    for (own, theirs) in answer.probability.iter().zip(&spark.probability) {
+        assert!((own - theirs).abs() < 1e-12, "{answer:?}");
+    }
+}
+
+#[test]
+fn a_model_of_version_1_is_written_anew_without_loss() {
+    let model = Model::from_json(VERSION_1).expect("version 1 is read");
+    let json = model.to_json().expect("writable");
+    assert!(json.contains("\"version\": 2"), "{json}");
+    assert_eq!(Model::from_json(&json).expect("readable"), model);
+}
