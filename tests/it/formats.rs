@@ -38,7 +38,11 @@ fn write_rows(file: &Path, rows: u64, seed: u64, spoilt: bool) {
     let mut text = COLUMNS.map(|(name, _)| name).join(",") + "\n";
     for row in 0..rows {
         let pick = below(4) as usize;
-        let island = if spoilt && row % 7 == 3 { "Atlantis" } else { islands[pick] };
+        let island = if spoilt && row % 7 == 3 {
+            "Atlantis"
+        } else {
+            islands[pick]
+        };
         let (length, year) = (30.0 + below(400) as f64 / 10.0, below(4));
         let (seconds, people) = (1.6e9 + below(100_000_000) as f64 / 3.0, below(1 << 40));
         let wild = below(2) == 1;
@@ -149,7 +153,10 @@ async fn train(rookery: &Rookery, job: &str) -> Vec<String> {
 /// What the script is told of a model: where it is, what it is asked, and what Rookery answers.
 async fn entry(rookery: &Rookery, folder: &Path, run: &str, name: &str, rows: &str, types: Value) -> Value {
     let (uri, rows) = (format!("runs:/{run}"), folder.join(rows));
-    let (asked, is_spoilt) = (folder.join(format!("{name}-rows.csv")), rows.ends_with("spoilt.csv"));
+    let (asked, is_spoilt) = (
+        folder.join(format!("{name}-rows.csv")),
+        rows.ends_with("spoilt.csv"),
+    );
     let is_made_up = types.get("island").is_some();
     write_columns(&rows, &asked, &types);
     let rows = asked;
@@ -158,7 +165,15 @@ async fn entry(rookery: &Rookery, folder: &Path, run: &str, name: &str, rows: &s
     let export = [export.as_slice(), &[exported.to_str().unwrap()]].concat();
     let told = rookery.run_json(&export).await.succeeded().last_json();
     assert_eq!(told["as_stored"], true, "{told}");
-    let ask = ["predict", "--model", &uri, "--file", rows.to_str().unwrap(), "--output", "json"];
+    let ask = [
+        "predict",
+        "--model",
+        &uri,
+        "--file",
+        rows.to_str().unwrap(),
+        "--output",
+        "json",
+    ];
     let mut answers = rookery.run(&ask).await.succeeded().stdout;
     if is_spoilt {
         answers.push_str(&spoil(&rows));
@@ -195,7 +210,10 @@ fn write_columns(from: &Path, to: &Path, types: &Value) {
     let text = std::fs::read_to_string(from).unwrap();
     let header: Vec<&str> = text.lines().next().unwrap().split(',').collect();
     let line = |line: &str| {
-        let values = line.split(',').zip(&header).filter(|(_, column)| types.get(**column).is_some());
+        let values = line
+            .split(',')
+            .zip(&header)
+            .filter(|(_, column)| types.get(**column).is_some());
         values.map(|(value, _)| value).collect::<Vec<_>>().join(",") + "\n"
     };
     std::fs::write(to, text.lines().map(line).collect::<String>()).unwrap();
