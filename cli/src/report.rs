@@ -359,7 +359,8 @@ mod tests {
 
     #[test]
     fn the_last_object_holds_the_runs_in_order_and_the_error() {
-        let runs = vec![summary()];
+        let formats = vec![format_report("onnx", 2.5e-16, 0, None)];
+        let runs = vec![RunSummary { formats, ..summary() }];
         let outcome = JobOutcome {
             job_id: Some("job-1".into()),
             status: JobStatus::Succeeded,
@@ -368,7 +369,7 @@ mod tests {
         };
         assert_eq!(
             serde_json::to_string(&outcome.object()).unwrap(),
-            r#"{"event":"job_finished","status":"succeeded","job_id":"job-1","runs":[{"run_id":"0123","run_name":"calm-penguin-7","metrics":{"weightedRecall":0.9545454545454546,"accuracy":1.0},"coefficients_sha256":"abcd","stop_reason":"max_iterations","converged":false,"iterations":5,"loss":0.7}],"error":null}"#
+            r#"{"event":"job_finished","status":"succeeded","job_id":"job-1","runs":[{"run_id":"0123","run_name":"calm-penguin-7","metrics":{"weightedRecall":0.9545454545454546,"accuracy":1.0},"coefficients_sha256":"abcd","stop_reason":"max_iterations","converged":false,"iterations":5,"loss":0.7,"formats":[{"format":"onnx","rows":68,"max_difference":2.5e-16,"differing_predictions":0,"holds":true,"problem":null}]}],"error":null}"#
         );
         assert_eq!(outcome.into_result(), Ok(()));
 

@@ -143,6 +143,7 @@ def with_mlflow(model):
 
 def with_spark(model, spark):
     import mlflow
+    from py4j.protocol import Py4JJavaError
     from pyspark.errors import PySparkException
     from pyspark.ml import PipelineModel
     from pyspark.sql.functions import lit, monotonically_increasing_id
@@ -160,7 +161,9 @@ def with_spark(model, spark):
         model.compare(what, answers, TOLERANCE["spark"])
         if model.refuses:
             unknown = loaded.transform(rows.limit(1).withColumn(model.refuses, lit("Atlantis")))
-            must_fail(f"{model.name}: {what}", unknown.collect, PySparkException, "Unseen label: Atlantis")
+            must_fail(
+                f"{model.name}: {what}", unknown.collect, (PySparkException, Py4JJavaError), "Unseen label: Atlantis"
+            )
 
 
 def with_pmml(model):

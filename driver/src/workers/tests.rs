@@ -64,8 +64,10 @@ fn another_protocol_is_refused_naming_both() {
     assert_eq!(
         failure.message,
         format!(
-            "the worker (rookery 0.0.9) speaks protocol version 4, this driver (rookery {}) speaks 3",
-            env!("CARGO_PKG_VERSION")
+            "the worker (rookery 0.0.9) speaks protocol version {}, this driver (rookery {}) speaks {}",
+            PROTOCOL_VERSION + 1,
+            env!("CARGO_PKG_VERSION"),
+            PROTOCOL_VERSION
         )
     );
 }

@@ -5,6 +5,9 @@ use super::element;
 use super::tensor::{Data, Tensor, elements};
 use crate::{Format, FormatError};
 
+/// Most multiplications in a product of matrices.
+const MAX_PRODUCTS: usize = 1 << 36;
+
 type Result<T> = std::result::Result<T, FormatError>;
 
 /// Carries an operator out. The number of inputs has been checked.
@@ -253,6 +256,9 @@ fn mat_mul(a: &Tensor, b: &Tensor) -> Result<Tensor> {
         return Err(Format::Onnx.invalid(format!("a product over {inner} and {inner_b} elements")));
     }
     elements(&[rows, columns])?;
+    if (rows * columns).saturating_mul(inner) > MAX_PRODUCTS {
+        return Err(Format::Onnx.invalid("a product of matrices that are too large"));
+    }
     let (x, y) = (a.doubles()?, b.doubles()?);
     let mut values = vec![0.0; rows * columns];
     if inner * columns > 0 {

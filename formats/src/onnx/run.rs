@@ -7,10 +7,13 @@ use super::operators;
 use super::tensor::{Data, Tensor};
 use crate::{Format, FormatError};
 
-/// Rows that go through the graph at once: few enough that wide models stay small.
-const ROWS_AT_ONCE: usize = 1024;
-/// Most elements of all tensors of one pass.
+/// Most rows that go through the graph at once, and fewest.
+const ROWS_AT_ONCE: (usize, usize) = (1024, 16);
+/// Rows times values that are aimed at: a wide model has many values, and gets fewer rows.
+const VALUES_AT_ONCE: usize = 1 << 22;
+/// Most elements of all tensors of one pass, and most that its operations read.
 const MAX_ELEMENTS_AT_ONCE: usize = 1 << 27;
+const MAX_ELEMENTS_READ: usize = 1 << 32;
 
 /// A model, read from ONNX.
 #[derive(Debug)]
@@ -30,8 +33,10 @@ impl OnnxModel {
     /// Scores rows.
     pub(crate) fn predict(&self, frame: &Frame) -> Result<Predictions, FormatError> {
         let mut predictions = Predictions::default();
-        for start in (0..frame.rows()).step_by(ROWS_AT_ONCE) {
-            let rows = start..frame.rows().min(start + ROWS_AT_ONCE);
+        let (most, fewest) = ROWS_AT_ONCE;
+        let at_once = (VALUES_AT_ONCE / self.program.values.max(1)).clamp(fewest, most);
+        for start in (0..frame.rows()).step_by(at_once) {
+            let rows = start..frame.rows().min(start + at_once);
             self.predict_rows(frame, rows, &mut predictions)?;
         }
         Ok(predictions)
@@ -93,7 +98,7 @@ impl OnnxModel {
         for (value, tensor) in &program.constants {
             constants[*value] = Some(tensor);
         }
-        let mut elements = 0;
+        let (mut elements, mut read) = (0, 0);
         for step in &program.steps {
             let inputs = step
                 .inputs
@@ -104,8 +109,9 @@ impl OnnxModel {
             let output =
                 operators::apply(&step.operator, &inputs).map_err(|error| at_node(error, &step.name))?;
             elements += output.data.len();
-            if elements > MAX_ELEMENTS_AT_ONCE {
-                return Err(Format::Onnx.invalid("the graph needs too much memory"));
+            read += inputs.iter().map(|input| input.data.len()).sum::<usize>();
+            if elements > MAX_ELEMENTS_AT_ONCE || read > MAX_ELEMENTS_READ {
+                return Err(Format::Onnx.invalid("the graph needs too much memory or time"));
             }
             values[step.output] = Some(output);
         }

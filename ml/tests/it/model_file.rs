@@ -31,9 +31,9 @@ fn a_model_of_version_1_answers_as_ever() {
     let answer = model.predict(lab_request()).expect("a sound row");
     let spark = &fixtures::lab().request[0];
     assert_eq!(answer.prediction, [spark.prediction]);
-    for (own, theirs) in answer.probability.iter().zip(&spark.probability) {
-        assert!((own - theirs).abs() < 1e-12, "{answer:?}");
-    }
+    // Spark was asked with 64-bit numbers, of which these are the nearest with 32 bits.
+    let difference = fixtures::worst(&answer.probability, &spark.probability);
+    assert!(difference < 1e-9, "{answer:?}");
 }
 
 #[test]
