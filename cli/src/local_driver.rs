@@ -35,7 +35,7 @@ const LEFT_OVER_WAIT: Duration = Duration::from_secs(600);
 /// The driver's bounds; most are for tests and for unusual networks.
 #[derive(Debug, Clone, Default, Args)]
 pub(crate) struct DriverBounds {
-    /// Stop the cluster when no job has waited or run for so many minutes [default: never]
+    /// Stop the cluster when no job has waited or run, and no endpoint was asked, for so many minutes [default: never]
     #[arg(long, value_name = "MINUTES", value_parser = minutes)]
     auto_terminate: Option<Duration>,
 

@@ -86,7 +86,7 @@ struct SizingArgs {
     #[arg(long, value_name = "MINUTES")]
     scale_to_zero: Option<f64>,
 
-    /// Keep models loaded [default]
+    /// Keep models loaded, as without either flag
     #[arg(long, conflicts_with = "scale_to_zero")]
     never_scale_to_zero: bool,
 }
