@@ -96,7 +96,7 @@ def life_of_a_single_node(client):
     assert kinds.count(EventType.STARTING) == 2, kinds
     client.clusters.permanent_delete(cluster_id)
     refused(ResourceDoesNotExist, lambda: cluster(client, cluster_id))
-    refused(ResourceDoesNotExist, lambda: list(client.clusters.events(cluster_id)))
+    refused(InvalidParameterValue, lambda: list(client.clusters.events(cluster_id)))
 
 
 def life_of_a_larger_one(client):
