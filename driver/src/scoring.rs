@@ -124,6 +124,9 @@ impl ScoringJob {
         plan: &IngestPlan,
         kept: &[String],
     ) -> Result<(), Failure> {
+        if plan.partition_count() == 0 {
+            return self.begin(plan, kept, true).await;
+        }
         let workers = members.active().await?.len() as u64;
         let partitions = u64::from(plan.partition_count());
         let detail = format!(
@@ -160,14 +163,7 @@ impl ScoringJob {
         dataset: &Dataset,
         kept: &[String],
     ) -> Result<(), Failure> {
-        let classes = self.model.classifier.num_classes;
-        let empty = scored::encode_empty(&dataset.columns, kept, classes).map_err(of_data)?;
-        self.hand_on(v1::ScoredRows {
-            part: 0,
-            arrow_ipc: empty,
-            ends_part: dataset.partitions.is_empty(),
-        })
-        .await?;
+        self.begin(plan, kept, dataset.partitions.is_empty()).await?;
         let mut progress = Progress::of(dataset);
         let task = Task {
             job_id: self.id.clone(),
@@ -208,6 +204,18 @@ impl ScoringJob {
                 }
             }
         }
+    }
+
+    /// Says what the rows look like, even if there are none.
+    async fn begin(&self, plan: &IngestPlan, kept: &[String], is_all: bool) -> Result<(), Failure> {
+        let classes = self.model.classifier.num_classes;
+        let arrow_ipc = scored::encode_empty(&plan.columns, kept, classes).map_err(of_data)?;
+        self.hand_on(v1::ScoredRows {
+            part: 0,
+            arrow_ipc,
+            ends_part: is_all,
+        })
+        .await
     }
 
     /// Gives rows to the client, who may take their time but not for ever.

@@ -286,6 +286,15 @@ async fn policies_keep_rows_as_online_and_no_rows_are_no_mistake() {
         text.starts_with(&format!("{header},prediction,")) && text.lines().count() == 1,
         "{text}"
     );
+    // A Parquet file without rows has no piece that could be read.
+    lab.predict(&empty, "no rows", &[]).await.succeeded();
+    let input = lab.path("no rows/part-00000.parquet");
+    lab.predict(&input, "again", &["--columns", "Island"])
+        .await
+        .succeeded();
+    let again = lab.folder.path().join("again");
+    assert!(again.join("part-00000.parquet").exists());
+    assert_eq!(parquet_rows(&again), Vec::<Value>::new());
 }
 
 /// A cluster with a model of points, and the points' files.

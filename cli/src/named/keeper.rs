@@ -186,7 +186,6 @@ impl<'a> Keeper<'a> {
             false => self.let_go(local, seen, living - wanted).await > 0,
         };
         if is_resized {
-            self.is_resized = false;
             let resized = ClusterEvent {
                 workers: Some(wanted),
                 ..ClusterEvent::because(reason)
@@ -259,13 +258,14 @@ impl<'a> Keeper<'a> {
                 return Some((min, format!("no job for {minutes} minutes")));
             }
         }
+        if (min..=max).contains(&living) {
+            self.is_resized = false;
+            return None;
+        }
         let reason = match self.is_resized {
             true => "its size was changed",
             false => "a worker ended",
         };
-        if living > max {
-            return Some((max, reason.to_string()));
-        }
-        (living < min).then(|| (min, reason.to_string()))
+        Some((living.clamp(min, max), reason.to_string()))
     }
 }

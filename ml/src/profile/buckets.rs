@@ -67,10 +67,22 @@ impl Buckets {
         value((key << self.shift) | rest)
     }
 
+    /// Takes the smallest shift that leaves few enough keys.
     fn coarsen(&mut self) {
-        while self.counts.len() > LIMIT {
-            self.shift_to(self.shift + 1);
+        if self.counts.len() <= LIMIT {
+            return;
         }
+        // Neighbours fall together as soon as the highest bit in which they differ is gone: by that bit's number from 1.
+        let mut apart = [0_usize; 65];
+        for (key, next) in self.counts.keys().zip(self.counts.keys().skip(1)) {
+            apart[(u64::BITS - (key ^ next).leading_zeros()) as usize] += 1;
+        }
+        let (mut by, mut different) = (64, 1);
+        while by > 0 && different + apart[by] <= LIMIT {
+            different += apart[by];
+            by -= 1;
+        }
+        self.shift_to(self.shift + by as u32);
     }
 
     fn shift_to(&mut self, shift: u32) {

@@ -116,7 +116,10 @@ impl Parts {
             file.write(&rows).map_err(of_data)?;
             self.rows += rows.num_rows() as u64;
         }
-        match self.open.remove(&part).filter(|_| message.ends_part) {
+        if !message.ends_part {
+            return Ok(());
+        }
+        match self.open.remove(&part) {
             Some(file) => file.finish().map_err(of_data),
             None => Ok(()),
         }
