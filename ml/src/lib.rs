@@ -56,6 +56,7 @@ mod partial;
 mod pipeline;
 mod profile;
 mod row;
+pub mod spark_cast;
 mod stages;
 mod summary;
 #[cfg(test)]

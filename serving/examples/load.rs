@@ -1,7 +1,7 @@
 //! A load generator: the same POST over kept-alive connections, one thread each, for some seconds; prints what came of it.
 //!
 //! ```sh
-//! cargo run --release -p rookery-tests --example load -- 127.0.0.1:5001 /invocations body.json 64 5
+//! cargo run --release -p rookery-serving --example load -- 127.0.0.1:5001 /invocations body.json 64 5
 //! ```
 //!
 //! The arguments are address, path, a file with the body (JSON), connections and seconds; the token comes from
@@ -53,7 +53,9 @@ fn main() -> Result<()> {
     latencies.sort_unstable();
     let quantile = |share: f64| {
         let position = (latencies.len() as f64 * share) as usize;
-        latencies.get(position.min(latencies.len().saturating_sub(1))).map(|us| us.as_nanos() as f64 / 1e3)
+        latencies
+            .get(position.min(latencies.len().saturating_sub(1)))
+            .map(|us| us.as_nanos() as f64 / 1e3)
     };
     let summary = serde_json::json!({
         "requests": latencies.len(),
@@ -75,21 +77,11 @@ struct Asked {
 }
 
 fn ask(address: &str, request: &[u8], barrier: &std::sync::Barrier, for_time: Duration) -> Result<Asked> {
-    let connected = TcpStream::connect(address);
-    if let Ok(connection) = &connected {
-        connection.set_nodelay(true)?;
-        connection.set_read_timeout(Some(PATIENCE))?;
-    }
     let mut buffer = vec![0; 64 << 10];
-    let warmed = connected.map_err(Into::into).and_then(|mut connection| {
-        for _ in 0..WARM_UP {
-            exchange(&mut connection, request, &mut buffer)?;
-        }
-        Ok(connection)
-    });
+    let warmed = warm_up(address, request, &mut buffer);
     // Everybody comes here, so that nobody waits for one that failed.
     barrier.wait();
-    let mut connection: TcpStream = warmed?;
+    let mut connection = warmed?;
     let (began, mut latencies, mut refused) = (Instant::now(), Vec::new(), 0);
     while began.elapsed() < for_time {
         let sent = Instant::now();
@@ -102,6 +94,16 @@ fn ask(address: &str, request: &[u8], barrier: &std::sync::Barrier, for_time: Du
         refused,
         took: began.elapsed(),
     })
+}
+
+fn warm_up(address: &str, request: &[u8], buffer: &mut [u8]) -> Result<TcpStream> {
+    let mut connection = TcpStream::connect(address)?;
+    connection.set_nodelay(true)?;
+    connection.set_read_timeout(Some(PATIENCE))?;
+    for _ in 0..WARM_UP {
+        exchange(&mut connection, request, buffer)?;
+    }
+    Ok(connection)
 }
 
 /// Sends the request and reads the whole answer; returns its status.
@@ -131,7 +133,8 @@ fn complete(answer: &[u8]) -> Result<Option<(u16, usize)>> {
     let status = head.split(' ').nth(1).ok_or("no status")?.parse()?;
     let length = head.lines().find_map(|line| {
         let (name, value) = line.split_once(':')?;
-        name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse::<usize>())
+        name.eq_ignore_ascii_case("content-length")
+            .then(|| value.trim().parse::<usize>())
     });
     Ok(Some((status, end + 4 + length.ok_or("no Content-Length")??)))
 }
