@@ -58,6 +58,7 @@ mod pipeline;
 mod profile;
 mod row;
 mod simd;
+pub mod spark_cast;
 mod stages;
 mod summary;
 #[cfg(test)]

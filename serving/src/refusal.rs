@@ -1,6 +1,7 @@
 //! [`Refusal`]: why a request is not answered.
 
 use bytes::Bytes;
+use rookery_ml::MlErrorKind;
 use serde::Serialize;
 
 use crate::wrong::{ScoreError, WrongValue};
@@ -63,6 +64,10 @@ impl From<ScoreError> for Refusal {
                 errors: values.told,
                 ..Self::bad_request(message)
             },
+            // A model whose parts do not fit together is nothing that another request could mend.
+            ScoreError::Model(error) if error.kind() == MlErrorKind::Internal => {
+                Self::new(500, "INTERNAL_ERROR", message)
+            }
             ScoreError::Model(_) => Self::bad_request(message),
         }
     }

@@ -264,9 +264,8 @@ async fn wrong_rows_are_refused(served: &ServedModel) {
 
 /// Sends bytes and reads what comes back.
 async fn raw(served: &ServedModel, request: &[u8]) -> String {
-    let mut connection = TcpStream::connect(served.url().trim_start_matches("http://"))
-        .await
-        .unwrap();
+    let (_, address) = served.url().split_once("://").unwrap();
+    let mut connection = TcpStream::connect(address).await.unwrap();
     connection.write_all(request).await.unwrap();
     let mut answer = Vec::new();
     connection.read_to_end(&mut answer).await.unwrap();
@@ -363,6 +362,16 @@ async fn flags_say_what_becomes_of_values_that_the_model_cannot_use() {
         refused.stderr.contains("--insecure would let everybody in"),
         "{refused}"
     );
+    let secure = ServedModel::start(&rookery, &model, &["--tls"]).await;
+    assert!(secure.url().starts_with("https://"), "{}", secure.started);
+    assert!(
+        secure.started["ca_file"]
+            .as_str()
+            .unwrap()
+            .ends_with("tls/ca.pem")
+    );
+    let plain = raw(&secure, b"GET /ping HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    assert!(plain.contains("TLS") && !plain.contains("200 OK"), "{plain}");
     let nothing = rookery.run(&["serve", "runs:/nothing"]).await;
     assert_eq!(nothing.code, 2, "{nothing}");
     assert_eq!(rookery.run(&["serve", "nothing"]).await.code, 2);

@@ -18,10 +18,7 @@ const ARROWS: [(&str, &[&str]); 11] = [
     ("rookery-data", &["rookery-ml"]),
     ("rookery-tls", &["rookery-proto"]),
     ("rookery-formats", &["rookery-ml"]),
-    (
-        "rookery-serving",
-        &["rookery-proto", "rookery-ml", "rookery-data"],
-    ),
+    ("rookery-serving", &["rookery-proto", "rookery-ml"]),
     (
         "rookery-worker",
         &[

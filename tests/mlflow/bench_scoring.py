@@ -1,12 +1,13 @@
-"""One-row requests against `rookery serve` and `mlflow models serve`, in turns; prints a Markdown table.
+"""One-row requests against what `rookery serve` serves and `mlflow models serve`, in turns; prints a Markdown table.
 
-    cargo build --release --workspace --bin rookery --example load
-    python bench_scoring.py --target ../../target/release
-    python bench_scoring.py --target … --seconds 0.5 --rounds 1        # a smoke run
+    cargo build
+    cargo build --release -p rookery-serving --examples
+    python bench_scoring.py --rookery ../../target/debug/rookery --target ../../target/release/examples
+    python bench_scoring.py … --seconds 0.5 --rounds 1        # a smoke run
 
-Both serve the lab's second model: Rookery the one that it has just trained, MLflow a scikit-learn pipeline with the same
-coefficients. The client is `tests/examples/load.rs`: ready-made bytes over kept-alive connections. Client and servers share
-the machine's cores; the server that is not asked sleeps.
+Both serve the lab's second model: Rookery the one that it has just trained, with `serving/examples/serve_model.rs`, MLflow a
+scikit-learn pipeline with the same coefficients. The client is `serving/examples/load.rs`: ready-made bytes over kept-alive
+connections. Client and servers share the machine's cores; the server that is not asked sleeps.
 """
 
 import argparse
@@ -30,7 +31,8 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--target", type=Path, required=True, help="folder with rookery and examples/load")
+    parser.add_argument("--rookery", required=True, help="the binary that trains the model")
+    parser.add_argument("--target", type=Path, required=True, help="folder with serve_model and load")
     parser.add_argument("--seconds", type=float, default=5, help="of each turn")
     parser.add_argument("--rounds", type=int, default=3, help="turns of each server, the median counts")
     parser.add_argument("--connections", type=int, nargs="+", default=[1, 64])
@@ -38,12 +40,12 @@ def arguments():
 
 
 def trained(rookery, home):
-    """The lab's second run and its model file."""
+    """The model file of the lab's second run."""
     job = str(REPOSITORY / "data/penguins/job.toml")
     environment = {**os.environ, "ROOKERY_HOME": str(home)}
     done = subprocess.run([rookery, "run", job, "--json"], env=environment, check=True, capture_output=True, text=True)
     run = json.loads(done.stdout.splitlines()[-1])["runs"][1]["run_id"]
-    return run, json.loads(next(home.glob(f"**/{run}/**/model.json")).read_text())
+    return next(home.glob(f"**/{run}/**/model.json"))
 
 
 def save_as_sklearn(model, folder):
@@ -128,15 +130,14 @@ class Server:
 
 def main():
     options = arguments()
-    rookery, load = str(options.target / "rookery"), str(options.target / "examples/load")
+    load = str(options.target / "load")
     with tempfile.TemporaryDirectory() as folder:
         home, body = Path(folder) / "home", Path(folder) / "body.json"
         body.write_text(json.dumps({"dataframe_records": [ROW]}))
-        run, model = trained(rookery, home)
-        save_as_sklearn(model, Path(folder) / "sklearn")
-        environment = {**os.environ, "ROOKERY_HOME": str(home)}
-        serve = [rookery, "serve", f"runs:/{run}", "--listen", "127.0.0.1:0", "--insecure", "--json"]
-        ours = Server(serve, environment)
+        model = trained(options.rookery, home)
+        save_as_sklearn(json.loads(model.read_text()), Path(folder) / "sklearn")
+        environment = dict(os.environ)
+        ours = Server([str(options.target / "serve_model"), "127.0.0.1:0", str(model)], environment)
         mlflow = [sys.executable, "-m", "mlflow", "models", "serve", "-m", str(Path(folder) / "sklearn")]
         environment["PATH"] = f"{Path(sys.executable).parent}:{environment['PATH']}"
         theirs = Server([*mlflow, "--env-manager", "local", "-p", str(free_port())], environment)

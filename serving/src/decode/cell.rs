@@ -1,7 +1,6 @@
 //! [`Cell`]: one value as it came in, and what each type of column makes of it.
 
-use rookery_data::schema;
-use rookery_ml::{ColumnData, ColumnKind};
+use rookery_ml::{ColumnData, ColumnKind, spark_cast};
 
 use super::json::Json;
 use crate::wrong;
@@ -55,7 +54,7 @@ impl<'a> Cell<'a> {
             Self::Integer(0) => Ok(false),
             Self::Integer(1) => Ok(true),
             Self::Double(value) if value == 0.0 || value == 1.0 => Ok(value == 1.0),
-            Self::Text(text) => schema::parse_boolean(text).ok_or(NotTaken),
+            Self::Text(text) => spark_cast::parse_boolean(text).ok_or(NotTaken),
             _ => Err(NotTaken),
         }
     }
@@ -67,7 +66,7 @@ impl<'a> Cell<'a> {
             // Tables made by data-frame libraries write whole numbers as `210.0`.
             Self::Double(value) => whole(value),
             Self::Text(text) => {
-                schema::parse_long(text).or_else(|| schema::parse_double(text).and_then(whole))
+                spark_cast::parse_long(text).or_else(|| spark_cast::parse_double(text).and_then(whole))
             }
             _ => None,
         };
@@ -79,7 +78,7 @@ impl<'a> Cell<'a> {
             Self::Boolean(value) => Some(f64::from(u8::from(value))),
             Self::Integer(value) => Some(value as f64),
             Self::Double(value) => Some(value),
-            Self::Text(text) => schema::parse_double(text),
+            Self::Text(text) => spark_cast::parse_double(text),
             _ => None,
         };
         found.filter(|value| value.is_finite()).ok_or(NotTaken)
@@ -88,7 +87,7 @@ impl<'a> Cell<'a> {
     /// A 32-bit number: text is rounded once, as in training.
     fn single(self) -> Result<f32, NotTaken> {
         let found = match self {
-            Self::Text(text) => schema::parse_float(text),
+            Self::Text(text) => spark_cast::parse_float(text),
             other => return other.double().map(|value| value as f32).and_then(finite),
         };
         found.ok_or(NotTaken).and_then(finite)

@@ -1,7 +1,7 @@
 //! A load generator: the same POST over kept-alive connections, one thread each, for some seconds; prints what came of it.
 //!
 //! ```sh
-//! cargo run --release -p rookery-tests --example load -- 127.0.0.1:5001 /invocations body.json 64 5
+//! cargo run --release -p rookery-serving --example load -- 127.0.0.1:5001 /invocations body.json 64 5
 //! ```
 //!
 //! The arguments are address, path, a file with the body (JSON), connections and seconds; the token comes from
@@ -77,22 +77,11 @@ struct Asked {
 }
 
 fn ask(address: &str, request: &[u8], barrier: &std::sync::Barrier, for_time: Duration) -> Result<Asked> {
-    let connected = TcpStream::connect(address);
-    if let Ok(connection) = &connected {
-        connection.set_nodelay(true)?;
-        connection.set_read_timeout(Some(PATIENCE))?;
-    }
     let mut buffer = vec![0; 64 << 10];
-    let connected = connected.map_err(|e| -> Box<dyn std::error::Error + Send + Sync> { e.into() });
-    let warmed = connected.and_then(|mut connection| {
-        for _ in 0..WARM_UP {
-            exchange(&mut connection, request, &mut buffer)?;
-        }
-        Ok(connection)
-    });
+    let warmed = warm_up(address, request, &mut buffer);
     // Everybody comes here, so that nobody waits for one that failed.
     barrier.wait();
-    let mut connection: TcpStream = warmed?;
+    let mut connection = warmed?;
     let (began, mut latencies, mut refused) = (Instant::now(), Vec::new(), 0);
     while began.elapsed() < for_time {
         let sent = Instant::now();
@@ -105,6 +94,16 @@ fn ask(address: &str, request: &[u8], barrier: &std::sync::Barrier, for_time: Du
         refused,
         took: began.elapsed(),
     })
+}
+
+fn warm_up(address: &str, request: &[u8], buffer: &mut [u8]) -> Result<TcpStream> {
+    let mut connection = TcpStream::connect(address)?;
+    connection.set_nodelay(true)?;
+    connection.set_read_timeout(Some(PATIENCE))?;
+    for _ in 0..WARM_UP {
+        exchange(&mut connection, request, buffer)?;
+    }
+    Ok(connection)
 }
 
 /// Sends the request and reads the whole answer; returns its status.
