@@ -64,7 +64,7 @@ fn another_protocol_is_refused_naming_both() {
     assert_eq!(
         failure.message,
         format!(
-            "the worker (rookery 0.0.9) speaks protocol version 4, this driver (rookery {}) speaks 3",
+            "the worker (rookery 0.0.9) speaks protocol version 5, this driver (rookery {}) speaks 4",
             env!("CARGO_PKG_VERSION")
         )
     );
