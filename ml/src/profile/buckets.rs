@@ -14,6 +14,9 @@ const LIMIT: usize = 1024;
 /// Bins of a histogram.
 const BINS: u64 = 20;
 
+/// The key that a negative zero would have.
+const NEGATIVE_ZERO: u64 = (1 << 63) - 1;
+
 /// A commutative monoid under [`merge`](Buckets::merge), with `default` as its neutral element.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub(super) struct Buckets {
@@ -64,7 +67,13 @@ impl Buckets {
 
     fn largest_in(&self, key: u64) -> f64 {
         let rest = (1_u64 << self.shift) - 1;
-        value((key << self.shift) | rest)
+        let largest = (key << self.shift) | rest;
+        // A negative zero is counted as zero, in the next bucket: as an edge it would take zeros into this one.
+        value(if largest == NEGATIVE_ZERO {
+            largest - 1
+        } else {
+            largest
+        })
     }
 
     /// Takes the smallest shift that leaves few enough keys.
@@ -129,6 +138,19 @@ mod tests {
         assert_eq!(buckets.histogram(), expected);
         assert_eq!(of(&[]).histogram(), (vec![], vec![0]));
         assert_eq!(of(&[7.5]).histogram(), (vec![], vec![1]));
+    }
+
+    #[test]
+    fn zeros_are_above_all_negative_numbers() {
+        let small = (1..=3000_u64).map(|bits| -f64::from_bits(bits << 40));
+        // So many of those next to zero that a bin ends with them.
+        let next_to_zero = [-f64::from_bits(1 << 40); 1000];
+        let values: Vec<f64> = small.chain(next_to_zero).chain([0.0; 500]).collect();
+        let buckets = of(&values);
+        assert!(buckets.shift > 0);
+        let (edges, counts) = buckets.histogram();
+        assert!(edges.iter().all(|edge| *edge < 0.0), "{edges:?}");
+        assert_eq!(counts.last(), Some(&500));
     }
 
     #[test]
