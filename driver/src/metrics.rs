@@ -80,7 +80,9 @@ pub(crate) fn text(
         "Partitions that were made again, or moved",
         partitions_rebuilt.clone(),
     );
-    registry.register_collector(Box::new(EndpointMetrics::of_all(Arc::clone(endpoints))));
+    let endpoints = EndpointMetrics::of_all(Arc::clone(endpoints));
+    rookery_serving::metrics::register(&mut registry, endpoints.labelled_scorers());
+    registry.register_collector(Box::new(endpoints));
     let mut text = String::new();
     encode(&mut text, &registry)?;
     Ok(text)

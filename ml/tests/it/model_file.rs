@@ -16,7 +16,7 @@ fn lab_request() -> Frame {
     let island = Column::new(ColumnData::Text(vec!["Biscoe".to_owned()]));
     let frame = Frame::new(1).with_column("Island", island);
     let frame = numbers.into_iter().fold(frame, |frame, (name, value)| {
-        frame?.with_column(name, Column::new(ColumnData::Float(vec![value])))
+        frame?.with_column(name, Column::new(ColumnData::Double(vec![value])))
     });
     frame.expect("columns fit")
 }
@@ -31,9 +31,8 @@ fn a_model_of_version_1_answers_as_ever() {
     let answer = model.predict(lab_request()).expect("a sound row");
     let spark = &fixtures::lab().request[0];
     assert_eq!(answer.prediction, [spark.prediction]);
-    // Spark was asked with 64-bit numbers, of which these are the nearest with 32 bits.
     let difference = fixtures::worst(&answer.probability, &spark.probability);
-    assert!(difference < 1e-9, "{answer:?}");
+    assert!(difference < 1e-14, "{answer:?}");
 }
 
 #[test]

@@ -13,6 +13,7 @@ use super::manager::Endpoints;
 use super::routing::Served;
 use super::stats::Stats;
 use crate::Scorer;
+use crate::metrics::ScorerLabels;
 
 /// The metrics of a driver's endpoints, or of one of them.
 #[derive(Debug)]
@@ -45,6 +46,19 @@ impl EndpointMetrics {
             Some((labels, Arc::clone(&model.scorer).scorer()?))
         };
         self.seen().1.into_iter().filter_map(in_memory).collect()
+    }
+
+    /// The scorers in memory, under the labels of their own metrics.
+    pub fn labelled_scorers(&self) -> Vec<(ScorerLabels, Arc<Scorer>)> {
+        let labelled = |(labels, scorer): (EndpointLabels, Arc<Scorer>)| {
+            let labels = ScorerLabels {
+                endpoint: labels.endpoint,
+                served_model: labels.served_model,
+                version: labels.version.to_string(),
+            };
+            (labels, scorer)
+        };
+        self.scorers().into_iter().map(labelled).collect()
     }
 
     fn seen(&self) -> Seen {

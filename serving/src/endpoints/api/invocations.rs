@@ -3,11 +3,11 @@
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::header::{ACCEPT, CONTENT_TYPE, HeaderMap};
-use axum::http::{HeaderName, HeaderValue, Uri};
+use axum::http::{HeaderName, HeaderValue, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 
 use super::Api;
-use super::answer::{Answer, refusal};
+use super::answer::Answer;
 use super::path::{Name, Names, Whole};
 use crate::endpoints::invoke::{Invocation, Invoked};
 
@@ -59,7 +59,11 @@ fn invocation(uri: &Uri, headers: &HeaderMap, body: axum::body::Bytes) -> Invoca
 fn response(invoked: Invoked) -> Response {
     let mut response = match invoked.result {
         Ok(answer) => ([(CONTENT_TYPE, answer.content_type)], Body::from(answer.body)).into_response(),
-        Err(refused) => refusal(refused.status, refused.error_code, &refused.message),
+        Err(refused) => {
+            let status = StatusCode::from_u16(refused.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+            let json = [(CONTENT_TYPE, "application/json")];
+            (status, json, Body::from(refused.body())).into_response()
+        }
     };
     let headers = response.headers_mut();
     // Names of served entities are ASCII.
