@@ -54,6 +54,39 @@ fn check_partitions(stdout: &str, workers: usize, by_hash: bool) {
     }
 }
 
+/// Of all solvers (the second run has an L1 penalty), with and without the vector instructions of this machine.
+#[tokio::test(flavor = "multi_thread")]
+async fn solvers_give_the_same_bits_on_any_instructions() {
+    let folder = TempDir::new().unwrap();
+    let points = Dataset {
+        rows: 6_000,
+        classes: 3,
+        seed: 31,
+    };
+    let [job, ..] = write_jobs(folder.path(), points);
+    let cluster = |workers| TestCluster::new(BINARY).workers(workers);
+    let clusters = [
+        cluster(1).start().await,
+        cluster(3).start().await,
+        cluster(2)
+            .with_env("ROOKERY_BASELINE_INSTRUCTIONS", "true")
+            .start()
+            .await,
+    ];
+    for solver in ["lbfgs", "newton"] {
+        let solver = format!("runs[0].solver={solver:?}");
+        let settings = [solver.as_str(), "data.partition_bytes=30000"];
+        let mut digests = Vec::new();
+        for cluster in &clusters {
+            digests.push(cluster.submit(&job, &settings).await.succeeded().digests());
+        }
+        assert!(
+            digests.iter().all(|each| *each == digests[0]),
+            "{solver}: {digests:?}"
+        );
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn late_work_changes_nothing() {
     let folder = TempDir::new().unwrap();

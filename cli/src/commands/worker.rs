@@ -61,6 +61,10 @@ pub(crate) struct WorkerArgs {
     #[arg(long, hide = true, value_name = "MS")]
     read_delay_ms: Option<u64>,
 
+    /// Compute with no instruction that not every machine has, slowly; for tests of equal bits
+    #[arg(long, hide = true, env = "ROOKERY_BASELINE_INSTRUCTIONS")]
+    baseline_instructions: bool,
+
     /// Read the driver's files from the driver even if they are on this machine; for tests of machines without a shared disk
     #[arg(long, hide = true)]
     no_local_files: bool,
@@ -122,6 +126,9 @@ pub(crate) async fn worker(args: WorkerArgs, places: &Places, output: &mut Outpu
         config.token = token::of_environment()?.or(joined.token);
     } else {
         config.token = token::of_client(&state)?;
+    }
+    if args.baseline_instructions {
+        rookery_ml::force_baseline_instructions();
     }
     config.answer_delay = Duration::from_millis(args.answer_delay_ms.unwrap_or(0));
     config.read_delay = Duration::from_millis(args.read_delay_ms.unwrap_or(0));
