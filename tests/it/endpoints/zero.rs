@@ -1,6 +1,6 @@
 //! Models that nobody asks, and too many requests at once.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use rookery_tests::{http, say};
 use serde_json::{Value, json};
