@@ -159,7 +159,8 @@ impl WorkerChannel {
                 width: coefficients.width as u32,
                 coefficients: coefficients.coefficients.clone(),
                 offsets: coefficients.offsets.clone(),
-                hessian: coefficients.hessian,
+                gradient_rows: coefficients.rows.gradient,
+                hessian_rows: coefficients.rows.hessian,
             }),
         };
         let mut client = self.client.clone();
@@ -399,6 +400,7 @@ fn partial(message: v1::Partial) -> Partial {
         weight_sum: message.weight_sum,
         rows: message.rows,
         gradient_sum: message.gradient_sum,
+        hessian_weight_sum: message.hessian_weight_sum,
         hessian_sum: message.hessian_sum,
     }
 }

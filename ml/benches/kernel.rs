@@ -4,7 +4,9 @@
 use std::time::{Duration, Instant};
 
 use pulp::{Arch, NullaryFnOnce};
-use rookery_ml::{Block, BlockBuilder, Column, ColumnData, Family, Frame, KernelCoefficients, accumulate};
+use rookery_ml::{
+    Block, BlockBuilder, Column, ColumnData, Family, Frame, KernelCoefficients, RowSample, accumulate,
+};
 
 const PAIRS: usize = 21;
 
@@ -171,6 +173,9 @@ fn coefficients(case: &Case) -> KernelCoefficients {
             .map(|i| ((i * 37 % 17) as f64 - 8.0) / 20.0)
             .collect(),
         offsets: vec![0.1; case.classes],
-        hessian: case.hessian,
+        rows: match case.hessian {
+            true => RowSample::HESSIAN,
+            false => RowSample::GRADIENT,
+        },
     }
 }

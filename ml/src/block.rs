@@ -101,6 +101,15 @@ impl Block {
         self.weight_sum
     }
 
+    /// Returns the sum of the weights of the first `rows` rows.
+    pub(crate) fn weight_sum_of(&self, rows: usize) -> f64 {
+        match &self.weights {
+            _ if rows == self.rows => self.weight_sum,
+            Some(_) => lanes::sum_by(rows, |row| self.weight(row)),
+            None => rows as f64,
+        }
+    }
+
     pub(crate) fn columns(&self) -> &[Values] {
         &self.features
     }

@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::block::Block;
 use crate::error::MlError;
+use crate::lanes::LANES;
 use crate::logistic_regression::Family;
 use crate::partial::Partial;
 use crate::simd;
@@ -45,9 +46,53 @@ pub struct KernelCoefficients {
     /// K offsets.
     #[serde(with = "crate::float_serde::vector")]
     pub offsets: Vec<f64>,
-    /// Whether second derivatives are wanted, too.
+    /// Which rows of each block are wanted.
     #[serde(default)]
-    pub hessian: bool,
+    pub rows: RowSample,
+}
+
+/// The rows of each block that a round looks at: so many from its first on. Blocks cover the data evenly, so the first
+/// rows of all of them are a sample that follows from the data alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RowSample {
+    /// Most rows of a block that count for loss and gradient.
+    pub gradient: u32,
+    /// Most rows of a block that count for second derivatives; never more than for the gradient.
+    pub hessian: u32,
+}
+
+impl RowSample {
+    /// All rows, without second derivatives.
+    pub const GRADIENT: RowSample = RowSample {
+        gradient: u32::MAX,
+        hessian: 0,
+    };
+    /// All rows, with second derivatives.
+    pub const HESSIAN: RowSample = RowSample {
+        gradient: u32::MAX,
+        hessian: u32::MAX,
+    };
+
+    /// Returns how many rows of a block of `rows` rows count for the gradient: whole lanes, unless all do.
+    pub(crate) fn gradient_rows(self, rows: usize) -> usize {
+        whole_lanes(self.gradient, rows)
+    }
+
+    /// Returns how many rows of a block of `rows` rows count for second derivatives.
+    pub(crate) fn hessian_rows(self, rows: usize) -> usize {
+        whole_lanes(self.hessian.min(self.gradient), rows)
+    }
+}
+
+impl Default for RowSample {
+    fn default() -> Self {
+        RowSample::GRADIENT
+    }
+}
+
+fn whole_lanes(wanted: u32, rows: usize) -> usize {
+    (wanted as usize).next_multiple_of(LANES).min(rows)
 }
 
 impl KernelCoefficients {
@@ -83,9 +128,9 @@ impl KernelCoefficients {
 
     /// Returns how many second derivatives are wanted.
     pub fn hessian_length(&self) -> usize {
-        match self.hessian {
-            true => class_pairs(self.classes) * triangle(self.width),
-            false => 0,
+        match self.rows.hessian {
+            0 => 0,
+            _ => class_pairs(self.classes) * triangle(self.width),
         }
     }
 }
@@ -128,8 +173,10 @@ pub fn accumulate(
             });
         }
     }
-    partial.weight_sum += block.weight_sum();
-    partial.rows += block.rows() as u64;
+    let rows = coefficients.rows.gradient_rows(block.rows());
+    partial.weight_sum += block.weight_sum_of(rows);
+    partial.rows += rows as u64;
+    partial.hessian_weight_sum += block.weight_sum_of(coefficients.rows.hessian_rows(block.rows()));
     simd::dispatch(Pass {
         partial,
         block,
@@ -171,7 +218,7 @@ mod tests {
             width: 2,
             coefficients,
             offsets,
-            hessian: false,
+            rows: RowSample::GRADIENT,
         }
     }
 
@@ -257,7 +304,7 @@ mod tests {
                 width: 7,
                 coefficients: (0..7 * classes).map(|i| 0.7 - 0.3 * (i % 5) as f64).collect(),
                 offsets: vec![0.1; classes],
-                hessian: true,
+                rows: RowSample::HESSIAN,
             };
             for weighted in [false, true] {
                 let block = uneven_block(classes.max(2), weighted);

@@ -5,6 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
+mod choice;
 mod classifier;
 mod curvature;
 mod minimizer;

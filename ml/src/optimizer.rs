@@ -13,16 +13,19 @@ use crate::lanes;
 
 mod backtracking;
 mod curvature;
+mod inverse_hessian;
 mod lbfgs;
 mod newton;
 mod owlqn;
 mod strong_wolfe;
+mod subsampled_newton;
 mod termination;
 
 use backtracking::Backtracking;
 use curvature::CurvatureHistory;
 pub use newton::Newton;
 use strong_wolfe::StrongWolfe;
+pub use subsampled_newton::SubsampledNewton;
 use termination::StopRule;
 pub use termination::TerminationReason;
 
@@ -36,8 +39,11 @@ pub struct Evaluation {
     pub loss: f64,
     /// Its gradient.
     pub gradient: Vec<f64>,
-    /// For [`Newton`]: the lower triangle of its Hessian over the coordinates that are free, row by row; else empty.
+    /// For [`Newton`] and [`SubsampledNewton`], where they ask for it: the lower triangle of its Hessian over the coordinates that are free, row by row; else empty.
     pub hessian: Vec<f64>,
+    /// The largest variance of a feature over the rows that the Hessian is of, each weighted by its curvature, as a part of
+    /// the variance over all rows; 0 without a Hessian.
+    pub variance: f64,
 }
 
 /// A minimisation in progress.

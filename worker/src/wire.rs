@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use rookery_data::{Progress, Work};
 use rookery_formats::{Format, ModelFile, Parity, Written};
 use rookery_ml::tree::Node;
-use rookery_ml::{Family, KernelCoefficients, MulticlassMetrics, Partial, StageStatistics, Summary};
+use rookery_ml::{
+    Family, KernelCoefficients, MulticlassMetrics, Partial, RowSample, StageStatistics, Summary,
+};
 use rookery_proto::v1;
 use rookery_proto::{ErrorClass, Failure};
 
@@ -42,7 +44,10 @@ pub(crate) fn coefficients(message: Option<v1::KernelCoefficients>) -> Result<Ke
         width: message.width as usize,
         coefficients: message.coefficients,
         offsets: message.offsets,
-        hessian: message.hessian,
+        rows: RowSample {
+            gradient: message.gradient_rows,
+            hessian: message.hessian_rows,
+        },
     })
 }
 
@@ -118,6 +123,7 @@ pub(crate) fn partial(partial: Partial) -> v1::Partial {
         weight_sum: partial.weight_sum,
         rows: partial.rows,
         gradient_sum: partial.gradient_sum,
+        hessian_weight_sum: partial.hessian_weight_sum,
         hessian_sum: partial.hessian_sum,
     }
 }

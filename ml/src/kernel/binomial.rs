@@ -19,15 +19,20 @@ const INTERLEAVED_BYTES: usize = 64 << 10;
 /// Adds a block to a partial of its shape.
 #[inline(always)]
 pub(super) fn accumulate(partial: &mut Partial, block: &Block, coefficients: &KernelCoefficients) {
-    let padded = block.rows().next_multiple_of(LANES);
+    let padded = coefficients
+        .rows
+        .gradient_rows(block.rows())
+        .next_multiple_of(LANES);
+    let curved = coefficients
+        .rows
+        .hessian_rows(block.rows())
+        .next_multiple_of(LANES);
     let bytes_per_row = block.columns().iter().map(Values::bytes_per_row).sum::<usize>();
     let tile_rows = (TILE_BYTES / bytes_per_row.max(1)).max(LEAST_TILE_ROWS) / LANES * LANES;
     let mut sums = Scratch::new(block.width(), 1);
     let mut multipliers = vec![0.0; tile_rows.min(padded)];
     let mut losses = multipliers.clone();
-    let mut second = coefficients
-        .hessian
-        .then(|| Second::new(block.width(), multipliers.len()));
+    let mut second = (curved > 0).then(|| Second::new(block.width(), multipliers.len()));
     for start in (0..padded).step_by(tile_rows) {
         let rows = tile_rows.min(padded - start);
         let (multipliers, losses) = (&mut multipliers[..rows], &mut losses[..rows]);
@@ -36,8 +41,8 @@ pub(super) fn accumulate(partial: &mut Partial, block: &Block, coefficients: &Ke
         typed!(block.label_values(), labels => {
             losses_and_multipliers(&labels[start..start + rows], multipliers, losses);
         });
-        if let Some(second) = &mut second {
-            second.add(block, start, multipliers);
+        if let Some(second) = second.as_mut().filter(|_| start < curved) {
+            second.add(block, start, &multipliers[..rows.min(curved - start)]);
         }
         weigh(block, start, multipliers);
         weigh(block, start, losses);

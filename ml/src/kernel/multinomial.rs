@@ -16,7 +16,8 @@ const TILE_BYTES: usize = 64 << 10;
 #[inline(always)]
 pub(super) fn accumulate(partial: &mut Partial, block: &Block, coefficients: &KernelCoefficients) {
     let (classes, width) = (coefficients.classes, block.width());
-    let chunks = block.rows().div_ceil(LANES);
+    let chunks = coefficients.rows.gradient_rows(block.rows()).div_ceil(LANES);
+    let curved = coefficients.rows.hessian_rows(block.rows()).div_ceil(LANES);
     let tile_chunks = (TILE_BYTES / size_of::<Lanes>() / width.max(1)).clamp(1, chunks.max(1));
     let mut sums = Scratch::new(width, classes);
     let mut features = vec![[0.0; LANES]; width * tile_chunks];
@@ -33,13 +34,16 @@ pub(super) fn accumulate(partial: &mut Partial, block: &Block, coefficients: &Ke
         interleave(block.columns(), first * LANES, features);
         all_margins(features, width, coefficients, margins);
         losses_and_probabilities(block, first * LANES, margins, losses);
-        for (k, triangles) in triangles_of(&mut triangles).enumerate() {
-            for (l, triangle) in triangles.iter_mut().enumerate() {
-                let of_class = |class: usize| &margins[class * chunks..(class + 1) * chunks];
-                let curvature = &mut curvature[..chunks];
-                curvatures(of_class(k), (k != l).then(|| of_class(l)), curvature);
-                weigh(block, first * LANES, curvature.as_flattened_mut());
-                triangle.add(features, curvature);
+        let curved = chunks.min(curved.saturating_sub(first));
+        if curved > 0 {
+            for (k, triangles) in triangles_of(&mut triangles).enumerate() {
+                for (l, triangle) in triangles.iter_mut().enumerate() {
+                    let of_class = |class: usize| &margins[class * chunks..][..curved];
+                    let curvature = &mut curvature[..curved];
+                    curvatures(of_class(k), (k != l).then(|| of_class(l)), curvature);
+                    weigh(block, first * LANES, curvature.as_flattened_mut());
+                    triangle.add(&features[..width * curved], curvature);
+                }
             }
         }
         subtract_labels(block, first * LANES, margins, chunks);

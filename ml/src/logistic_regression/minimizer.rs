@@ -2,11 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::choice::Choice;
 use super::objective::Objective;
 use super::params::{Solver, ValidLogisticRegressionParams};
 use crate::error::MlError;
-use crate::kernel::KernelCoefficients;
-use crate::optimizer::{Newton, Optimizer, TerminationReason};
+use crate::kernel::{KernelCoefficients, RowSample};
+use crate::optimizer::{Newton, Optimizer, SubsampledNewton, TerminationReason};
 use crate::partial::Partial;
 
 /// A minimisation of an objective in progress.
@@ -16,6 +17,7 @@ pub(super) enum Minimizer {
     /// Breeze's L-BFGS or OWL-QN, as Spark uses them.
     FirstOrder(Optimizer),
     Newton(Newton),
+    SubsampledNewton(SubsampledNewton),
 }
 
 /// The same call of whichever it is.
@@ -24,6 +26,7 @@ macro_rules! either {
         match $minimizer {
             Minimizer::FirstOrder($inner) => $call,
             Minimizer::Newton($inner) => $call,
+            Minimizer::SubsampledNewton($inner) => $call,
         }
     };
 }
@@ -32,36 +35,60 @@ impl Minimizer {
     pub(super) fn new(
         objective: &Objective,
         params: &ValidLogisticRegressionParams,
+        rows: u64,
     ) -> Result<Self, MlError> {
         let (start, max_iter, tol) = (objective.initial_point(), params.max_iter, params.tol);
-        Ok(match params.solver {
+        let choice = Choice::new(objective, params.solver, rows);
+        Ok(match choice.solver {
             Solver::Newton => {
                 Minimizer::Newton(Newton::new(start, objective.free_coordinates(), max_iter, tol))
             }
-            Solver::Auto | Solver::Lbfgs | Solver::Owlqn => {
+            Solver::SubsampledNewton => Minimizer::SubsampledNewton(SubsampledNewton::new(
+                start,
+                objective.free_coordinates(),
+                choice.sample_rows,
+                choice.is_hessian_costly,
+                max_iter,
+                tol,
+            )?),
+            Solver::Spark | Solver::Auto | Solver::Lbfgs | Solver::Owlqn => {
                 Minimizer::FirstOrder(Optimizer::new(start, objective.l1(), max_iter, tol)?)
             }
         })
     }
 
     pub(super) fn ask(&self, objective: &Objective) -> Option<KernelCoefficients> {
-        let coefficients = objective.kernel_coefficients(either!(self, inner => inner.ask())?);
-        Some(KernelCoefficients {
-            hessian: matches!(self, Minimizer::Newton(_)),
-            ..coefficients
-        })
+        let (point, rows) = self.wanted()?;
+        let coefficients = objective.kernel_coefficients(point);
+        Some(KernelCoefficients { rows, ..coefficients })
+    }
+
+    /// The point at which the objective is wanted, and the rows that count.
+    fn wanted(&self) -> Option<(&[f64], RowSample)> {
+        match self {
+            Minimizer::FirstOrder(optimizer) => Some((optimizer.ask()?, RowSample::GRADIENT)),
+            Minimizer::Newton(newton) => Some((newton.ask()?, RowSample::HESSIAN)),
+            Minimizer::SubsampledNewton(newton) => newton.ask(),
+        }
+    }
+
+    /// The coordinates of the Hessian.
+    fn free(&self) -> &[usize] {
+        match self {
+            Minimizer::FirstOrder(_) => &[],
+            Minimizer::Newton(newton) => newton.free(),
+            Minimizer::SubsampledNewton(newton) => newton.free(),
+        }
     }
 
     pub(super) fn tell(&mut self, objective: &Objective, partial: &Partial) -> Result<(), MlError> {
-        let point = either!(self, inner => inner.ask()).ok_or(MlError::TrainingFinished)?;
+        let (point, rows) = self.wanted().ok_or(MlError::TrainingFinished)?;
         let mut evaluation = objective.evaluate(point, partial)?;
-        match self {
-            Minimizer::FirstOrder(optimizer) => optimizer.tell(evaluation),
-            Minimizer::Newton(newton) => {
-                evaluation.hessian = objective.hessian(partial, newton.free())?;
-                newton.tell(evaluation)
-            }
+        if rows.hessian > 0 {
+            evaluation.hessian = objective.hessian(partial, self.free())?;
+            evaluation.variance = objective.largest_variance(partial);
         }
+        either!(self, inner => inner.tell(evaluation))
     }
 
     pub(super) fn point(&self) -> &[f64] {

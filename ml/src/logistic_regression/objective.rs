@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::Family;
 use super::params::{FamilyParam, ValidLogisticRegressionParams};
 use crate::error::MlError;
-use crate::kernel::KernelCoefficients;
+use crate::kernel::{KernelCoefficients, RowSample};
 use crate::lanes;
 use crate::optimizer::Evaluation;
 use crate::partial::Partial;
@@ -216,7 +216,7 @@ impl Objective {
             width,
             coefficients,
             offsets,
-            hessian: false,
+            rows: RowSample::GRADIENT,
         }
     }
 
@@ -263,6 +263,7 @@ impl Objective {
             loss: partial.loss_sum / weight_sum + penalty,
             gradient,
             hessian: Vec::new(),
+            variance: 0.0,
         })
     }
 
@@ -284,6 +285,10 @@ impl Objective {
         self.penalty_scale
             .get(feature)
             .map_or(0.0, |scale| self.l2 * scale * scale)
+    }
+
+    pub(super) fn mean(&self, feature: usize) -> f64 {
+        self.mean[feature]
     }
 
     /// What a feature is centred by; 0 for the 1 behind the features.

@@ -25,8 +25,10 @@ pub enum FamilyParam {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Solver {
-    /// OWL-QN if there is an L1 penalty, else L-BFGS.
+    /// As Spark: OWL-QN if there is an L1 penalty, else L-BFGS.
     #[default]
+    Spark,
+    /// Whichever is expected to take the least time to the same minimum, by the number of rows, features and classes.
     Auto,
     /// L-BFGS; refuses an L1 penalty.
     Lbfgs,
@@ -35,6 +37,24 @@ pub enum Solver {
     /// Newton's method: few passes, each with second derivatives, for some hundred coefficients at most; refuses an L1
     /// penalty.
     Newton,
+    /// Newton's method with the Hessian of a sample, which is also where it starts from: a few gradients over all rows; as
+    /// many coefficients and the same penalties as [`Newton`](Solver::Newton).
+    #[serde(rename = "subsampled_newton")]
+    SubsampledNewton,
+}
+
+impl Solver {
+    /// Returns the name in a job file.
+    pub fn name(self) -> &'static str {
+        match self {
+            Solver::Spark => "spark",
+            Solver::Auto => "auto",
+            Solver::Lbfgs => "lbfgs",
+            Solver::Owlqn => "owlqn",
+            Solver::Newton => "newton",
+            Solver::SubsampledNewton => "subsampled_newton",
+        }
+    }
 }
 
 /// Parameters of a logistic regression as the user gives them, with Spark's names and defaults.
@@ -75,7 +95,7 @@ impl Default for LogisticRegressionParams {
             family: FamilyParam::Auto,
             threshold: None,
             thresholds: None,
-            solver: Solver::Auto,
+            solver: Solver::default(),
         }
     }
 }
@@ -195,14 +215,14 @@ impl LogisticRegressionParams {
 
     fn check_solver(&self) -> Result<(), MlError> {
         match (self.solver, self.l1_strength() > 0.0) {
-            (Solver::Lbfgs, true) => Err(MlError::Requirement(format!(
-                "solver lbfgs cannot minimise an L1 penalty (regParam {} * elasticNetParam {}), use owlqn or auto",
-                self.reg_param, self.elastic_net_param
-            ))),
-            (Solver::Newton, true) => Err(MlError::Requirement(format!(
-                "solver newton cannot minimise an L1 penalty (regParam {} * elasticNetParam {}), use owlqn or auto",
-                self.reg_param, self.elastic_net_param
-            ))),
+            (solver @ (Solver::Lbfgs | Solver::Newton | Solver::SubsampledNewton), true) => {
+                let (name, reg_param, elastic_net_param) =
+                    (solver.name(), self.reg_param, self.elastic_net_param);
+                Err(MlError::Requirement(format!(
+                    "solver {name} cannot minimise an L1 penalty (regParam {reg_param} * elasticNetParam \
+                     {elastic_net_param}), use owlqn or auto"
+                )))
+            }
             (Solver::Owlqn, false) => Err(MlError::Requirement(format!(
                 "solver owlqn needs an L1 penalty, but regParam {} * elasticNetParam {} is 0, use lbfgs or auto",
                 self.reg_param, self.elastic_net_param

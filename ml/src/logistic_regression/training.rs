@@ -77,7 +77,7 @@ impl Training {
     pub fn new(params: &ValidLogisticRegressionParams, summary: &Summary) -> Result<Self, MlError> {
         let objective = Objective::new(params, summary)?;
         let degenerate = objective.degenerate();
-        let optimizer = Minimizer::new(&objective, params)?;
+        let optimizer = Minimizer::new(&objective, params, summary.rows)?;
         Ok(Training {
             objective,
             optimizer,

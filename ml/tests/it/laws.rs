@@ -141,6 +141,7 @@ proptest! {
             weight_sum: values[1].abs(),
             rows: 1,
             gradient_sum: values[2..].to_vec(),
+            hessian_weight_sum: values[2].abs(),
             hessian_sum: values[1..].to_vec(),
         });
         let left = a.clone().merge(b.clone()).merge(c.clone());

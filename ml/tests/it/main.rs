@@ -4,5 +4,6 @@ mod fixtures;
 mod laws;
 mod linfa;
 mod model_file;
+mod solvers;
 mod spark_converged;
 mod spark_lab;
