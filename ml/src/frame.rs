@@ -217,6 +217,15 @@ impl Column {
         }
     }
 
+    /// Returns the number of elements of each vector, whatever their form; `None` for other columns.
+    pub fn vector_width(&self) -> Option<usize> {
+        match &self.data {
+            ColumnData::Vector { width, .. } => Some(*width),
+            ColumnData::Sparse(vectors) => Some(vectors.width()),
+            _ => None,
+        }
+    }
+
     /// Returns whether the value in `row` is null.
     pub fn is_null(&self, row: usize) -> bool {
         self.validity

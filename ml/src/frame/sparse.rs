@@ -126,8 +126,9 @@ impl SparseVectors {
         dense
     }
 
-    /// Keeps the rows whose `mask` is true.
-    pub(super) fn retain(self, mask: &[bool]) -> Self {
+    /// Returns the rows whose `mask` is true.
+    #[must_use]
+    pub fn retain(self, mask: &[bool]) -> Self {
         let mut kept = SparseVectors::empty(self.width);
         for row in (0..self.rows()).filter(|row| mask.get(*row) == Some(&true)) {
             kept.indices.extend_from_slice(self.indices(row));

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::objective::Objective;
 use super::params::{Solver, ValidLogisticRegressionParams};
 use crate::error::MlError;
-use crate::kernel::KernelCoefficients;
+use crate::kernel::{KernelCoefficients, class_pairs, triangle};
 use crate::optimizer::{Newton, Optimizer, TerminationReason};
 use crate::partial::Partial;
 
@@ -17,6 +17,10 @@ pub(super) enum Minimizer {
     FirstOrder(Optimizer),
     Newton(Newton),
 }
+
+/// Most second derivatives that a partition sums up: 16 MiB of doubles, for 2046 coefficients of one row. To solve with
+/// more takes the driver longer than many passes with gradients alone.
+const MOST_SECOND_DERIVATIVES: usize = 1 << 21;
 
 /// The same call of whichever it is.
 macro_rules! either {
@@ -36,6 +40,7 @@ impl Minimizer {
         let (start, max_iter, tol) = (objective.initial_point(), params.max_iter, params.tol);
         Ok(match params.solver {
             Solver::Newton => {
+                check_second_derivatives(objective)?;
                 Minimizer::Newton(Newton::new(start, objective.free_coordinates(), max_iter, tol))
             }
             Solver::Auto | Solver::Lbfgs | Solver::Owlqn => {
@@ -86,5 +91,48 @@ impl Minimizer {
 
     pub(super) fn termination(&self) -> Option<TerminationReason> {
         either!(self, inner => inner.termination())
+    }
+}
+
+fn check_second_derivatives(objective: &Objective) -> Result<(), MlError> {
+    let (classes, width) = (objective.coefficient_rows(), objective.width());
+    let needed = class_pairs(classes).saturating_mul(triangle(width));
+    if needed <= MOST_SECOND_DERIVATIVES {
+        return Ok(());
+    }
+    Err(MlError::Requirement(format!(
+        "solver newton needs {needed} second derivatives for {} coefficients, at most {MOST_SECOND_DERIVATIVES} are \
+         supported; use lbfgs or auto",
+        classes * (width + 1)
+    )))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::logistic_regression::Training;
+    use crate::summary::Summary;
+
+    #[test]
+    fn newton_is_refused_where_its_second_derivatives_are_too_many() {
+        let start = |width: usize, classes: usize, solver: &str| {
+            let summary = Summary {
+                rows: 9,
+                weight_sum: 9.0,
+                weight_square_sum: 9.0,
+                mean: vec![0.0; width],
+                m2: vec![1.0; width],
+                label_weights: vec![9.0 / classes as f64; classes],
+            };
+            let params = serde_json::from_value(serde_json::json!({ "solver": solver }));
+            Training::new(&params.expect("valid parameters"), &summary).map(|_| ())
+        };
+        for (width, classes) in [(2046, 2), (270, 10)] {
+            assert_eq!(start(width, classes, "newton"), Ok(()), "{width} {classes}");
+        }
+        for (width, classes) in [(2047, 2), (280, 10), (3_000_000, 2)] {
+            let error = start(width, classes, "newton").expect_err("too many").to_string();
+            assert!(error.contains("use lbfgs or auto"), "{error}");
+            assert_eq!(start(width, classes, "lbfgs"), Ok(()));
+        }
     }
 }

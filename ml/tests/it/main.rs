@@ -6,3 +6,4 @@ mod linfa;
 mod model_file;
 mod spark_converged;
 mod spark_lab;
+mod sparse;
