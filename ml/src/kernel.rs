@@ -337,16 +337,16 @@ mod tests {
 
     #[test]
     fn vectors_change_no_bit_of_sparse_rows() {
-        for (family, classes, hessian) in WIDE {
-            let c = wide_coefficients(family, classes, hessian);
+        // For second derivatives sparse rows are written out.
+        for (family, classes, _) in WIDE.into_iter().filter(|(_, _, hessian)| !hessian) {
+            let c = wide_coefficients(family, classes, false);
             let (blocks, _) = wide_blocks(classes.max(2), true);
             let (mut here, mut anywhere) = (c.zero_partial(), c.zero_partial());
             for block in &blocks {
                 accumulate(&mut here, block, &c).expect("one shape");
-                let dense = hessian.then(|| block.to_dense());
                 simd::baseline(Pass {
                     partial: &mut anywhere,
-                    block: dense.as_ref().unwrap_or(block),
+                    block,
                     coefficients: &c,
                 });
             }
