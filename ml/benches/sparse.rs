@@ -5,7 +5,8 @@
 use std::time::Instant;
 
 use rookery_ml::{
-    Block, BlockBuilder, Column, ColumnData, Family, Frame, KernelCoefficients, SparseVectors, Summary,
+    Ask, Block, BlockBuilder, Column, ColumnData, Family, Frame, KernelCoefficients,
+    LogisticRegressionParams, SparseVectors, Summary, Training, accumulate,
 };
 
 mod paired;
@@ -56,6 +57,58 @@ fn main() {
     let present = summary.m2.iter().filter(|m2| **m2 > 0.0).count();
     println!("{present} features occur");
     report(rows, width, &blocks);
+    driver(&summary, &blocks);
+}
+
+/// What a round costs the driver: the optimiser's part of it, and writing down where the training stands.
+#[expect(clippy::print_stdout, reason = "a benchmark's result")]
+fn driver(summary: &Summary, blocks: &[Block]) {
+    let params = LogisticRegressionParams {
+        reg_param: 1e-5,
+        max_iter: 15,
+        ..LogisticRegressionParams::default()
+    };
+    let params = params.check().expect("valid");
+    let mut training = Training::new(&params, summary).expect("an objective");
+    let (mut thinking, mut began) = (0.0, Instant::now());
+    while let Ask::Evaluate(coefficients) = training.ask() {
+        thinking += began.elapsed().as_secs_f64();
+        let mut partial = coefficients.zero_partial();
+        for block in blocks {
+            accumulate(&mut partial, block, &coefficients).expect("one shape");
+        }
+        began = Instant::now();
+        training.tell(&partial).expect("it was asked for");
+    }
+    let rounds = training.evaluations();
+    let history = training.objective_history();
+    println!(
+        "training: {rounds} rounds, objective {:.6} to {:.6}; the optimiser takes {:.1} ms a round",
+        history[0],
+        history[history.len() - 1],
+        thinking * 1e3 / rounds as f64
+    );
+    let began = Instant::now();
+    let text = serde_json::to_string(&training).expect("plain data");
+    let packing = began.elapsed().as_secs_f64();
+    let began = Instant::now();
+    let back: Training = serde_json::from_str(&text).expect("what was written");
+    assert!(back == training);
+    println!(
+        "written down: {:.1} MB for {} numbers in {packing:.2} s, read in {:.2} s",
+        text.len() as f64 / 1e6,
+        training.state_values(),
+        began.elapsed().as_secs_f64()
+    );
+    let fit = training.into_fit().expect("it finished");
+    let began = Instant::now();
+    let text = serde_json::to_string(&fit.coefficient_matrix).expect("numbers");
+    println!(
+        "coefficients in decimal digits: {:.1} MB for {} numbers in {:.2} s",
+        text.len() as f64 / 1e6,
+        fit.coefficient_matrix.len(),
+        began.elapsed().as_secs_f64()
+    );
 }
 
 fn report(rows: usize, width: usize, blocks: &[Block]) {
