@@ -8,10 +8,7 @@ use rookery_data::engine::{Channels, WorkerConnection};
 use rookery_data::stores::Announcement;
 use rookery_data::{Progress, Work};
 use rookery_ml::tree::Node;
-use rookery_ml::{
-    ConfusionCell, Family, FitStatistics, KernelCoefficients, MulticlassMetrics, Partial, StageStatistics,
-    Summary,
-};
+use rookery_ml::{ConfusionCell, FitStatistics, MulticlassMetrics, StageStatistics};
 use rookery_proto::v1::trainer_service_client::TrainerServiceClient;
 use rookery_proto::{ErrorClass, Failure, MAX_MESSAGE_BYTES, SendTraceContext, v1};
 use tonic::service::interceptor::InterceptedService;
@@ -24,6 +21,7 @@ use crate::announcing;
 use crate::error::internal;
 
 mod formats;
+mod subtrees;
 
 /// The partitions of a dataset that one worker holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -113,69 +111,6 @@ impl WorkerChannel {
             stages: stages.collect::<Result<_, _>>()?,
             profile: serde_json::from_str(&response.profile_json).map_err(internal)?,
         })
-    }
-
-    pub(crate) async fn build_blocks(
-        &self,
-        task: &Task,
-        holding: &Holding,
-        spec: &BlockSpec,
-    ) -> Result<(Vec<(Node, Summary)>, u64), Failure> {
-        let request = v1::BuildBlocksRequest {
-            task: key(task),
-            partitions: set(holding),
-            blocks_id: spec.blocks_id.clone(),
-            pipeline_json: spec.pipeline_json.clone(),
-            features_column: spec.features.clone(),
-            label_column: spec.label.clone(),
-            weight_column: spec.weight.clone().unwrap_or_default(),
-        };
-        let mut client = self.client.clone();
-        let response = self
-            .bounded("build_blocks", Some(task), client.build_blocks(request))
-            .await?;
-        let summaries = response
-            .summaries
-            .into_iter()
-            .map(|s| pair(s.node, s.summary, summary))
-            .collect::<Result<_, _>>()?;
-        Ok((summaries, response.memory_bytes))
-    }
-
-    pub(crate) async fn evaluate_objective(
-        &self,
-        task: &Task,
-        holding: &Holding,
-        blocks_id: &str,
-        coefficients: &KernelCoefficients,
-    ) -> Result<Vec<(Node, Partial)>, Failure> {
-        let request = v1::EvaluateObjectiveRequest {
-            task: key(task),
-            partitions: set(holding),
-            blocks_id: blocks_id.to_string(),
-            coefficients: Some(v1::KernelCoefficients {
-                binomial: coefficients.family == Family::Binomial,
-                classes: coefficients.classes as u32,
-                width: coefficients.width as u32,
-                coefficients: coefficients.coefficients.clone(),
-                offsets: coefficients.offsets.clone(),
-                gradient_rows: coefficients.rows.gradient,
-                hessian_rows: coefficients.rows.hessian,
-            }),
-        };
-        let mut client = self.client.clone();
-        let response = self
-            .bounded(
-                "evaluate_objective",
-                Some(task),
-                client.evaluate_objective(request),
-            )
-            .await?;
-        response
-            .partials
-            .into_iter()
-            .map(|p| pair(p.node, p.partial, partial))
-            .collect()
     }
 
     pub(crate) async fn score_model(
@@ -318,6 +253,13 @@ impl WorkerChannel {
             )
             .hint("see the worker's log; submit the job again once the cluster has a worker");
         }
+        if status.code() == Code::OutOfRange && status.details().is_empty() {
+            return Failure::new(
+                ErrorClass::Config,
+                format!("worker {}: {}", self.url, status.message()),
+            )
+            .hint("a model has at most some 30 million coefficients: hash categories into fewer features");
+        }
         Failure::from(status)
     }
 }
@@ -380,28 +322,6 @@ fn work(message: Option<v1::StreamWork>) -> Work {
     Work {
         open: message.open,
         took: Duration::from_micros(message.took_us),
-    }
-}
-
-fn summary(message: v1::Summary) -> Summary {
-    Summary {
-        rows: message.rows,
-        weight_sum: message.weight_sum,
-        weight_square_sum: message.weight_square_sum,
-        mean: message.mean,
-        m2: message.m2,
-        label_weights: message.label_weights,
-    }
-}
-
-fn partial(message: v1::Partial) -> Partial {
-    Partial {
-        loss_sum: message.loss_sum,
-        weight_sum: message.weight_sum,
-        rows: message.rows,
-        gradient_sum: message.gradient_sum,
-        hessian_weight_sum: message.hessian_weight_sum,
-        hessian_sum: message.hessian_sum,
     }
 }
 

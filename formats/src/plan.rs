@@ -6,6 +6,10 @@ use rookery_ml::{ColumnKind, FittedStage, HandleInvalid, InputColumn, Model};
 
 use crate::{Format, FormatError};
 
+/// Most features of a model in ONNX or PMML. The one has tensors of all elements, zeros included, and the other an element
+/// of text for each: readers take as much memory for every row, or minutes to begin.
+const MOST_FEATURES: usize = 1 << 16;
+
 /// A model as its writers see it.
 #[derive(Debug)]
 pub(crate) struct Plan<'a> {
@@ -20,6 +24,12 @@ impl<'a> Plan<'a> {
         model.classifier.check_shape()?;
         if let Some(input) = model.inputs.iter().find(|input| input.kind == ColumnKind::Vector) {
             let what = format!("column {} holds vectors", input.name);
+            return Err(format.unsupported(what));
+        }
+        let features = model.classifier.num_features;
+        if format != Format::Spark && features > MOST_FEATURES {
+            let what =
+                format!("the model has {features} features, of which at most {MOST_FEATURES} are written");
             return Err(format.unsupported(what));
         }
         let stages = model.pipeline.needed_for(&model.features).stages;

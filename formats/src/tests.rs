@@ -288,6 +288,21 @@ fn names_that_collide_are_kept_apart() {
 }
 
 #[test]
+fn a_very_wide_model_is_written_where_its_zeros_cost_nothing() {
+    let mut model = model(&lab("error"), 3, Family::Multinomial, None);
+    model.classifier.num_features = 70_000;
+    model.classifier.coefficient_matrix = vec![0.0; 210_000];
+    let directory = ModelDirectory::new(&model, 0).unwrap();
+    let written: Vec<Format> = directory.written().iter().map(|written| written.format).collect();
+    assert_eq!(written, [Format::Spark]);
+    let why = &directory.not_written()[&Format::Onnx];
+    assert_eq!(
+        why,
+        "ONNX can't say it: the model has 70000 features, of which at most 65536 are written"
+    );
+}
+
+#[test]
 fn no_rows_have_an_answer_too() {
     let model = model(&lab("skip"), 3, Family::Multinomial, None);
     holds("nothing", &model, &frame(0, 1), &Format::ALL);

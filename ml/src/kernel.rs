@@ -10,7 +10,8 @@
 //! that stay in a cache: margins, then the multipliers in their place, then the sums, while the features are still
 //! near. Row i of a block belongs to lane i mod 8 of every sum (see `lanes`), margins are added up feature by feature,
 //! products go in by fused multiply-add, exp and log are `math`'s: the bits are the same on every machine, whatever its
-//! vectors (`simd`).
+//! vectors (`simd`). What a block keeps row by row is added to the margins after its columns, and to the sums row by row
+//! (`sparse`).
 
 use pulp::NullaryFnOnce;
 use serde::{Deserialize, Serialize};
@@ -26,6 +27,7 @@ mod binomial;
 mod hessian;
 mod math;
 mod multinomial;
+mod sparse;
 mod tile;
 
 pub(crate) use hessian::{at, class_pairs, triangle};
@@ -177,9 +179,11 @@ pub fn accumulate(
     partial.weight_sum += block.weight_sum_of(rows);
     partial.rows += rows as u64;
     partial.hessian_weight_sum += block.weight_sum_of(coefficients.rows.hessian_rows(block.rows()));
+    // Second derivatives are wanted of few coefficients only: then there is room for a column each.
+    let dense = (coefficients.rows.hessian > 0 && block.sparse().is_some()).then(|| block.to_dense());
     simd::dispatch(Pass {
         partial,
-        block,
+        block: dense.as_ref().unwrap_or(block),
         coefficients,
     });
     Ok(())
@@ -207,7 +211,7 @@ impl NullaryFnOnce for Pass<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::block;
+    use crate::testing::{WIDTH, block, wide_blocks};
 
     fn coefficients(family: Family, classes: usize) -> KernelCoefficients {
         let coefficients = (0..2 * classes).map(|i| 0.7 - 0.3 * i as f64).collect();
@@ -316,6 +320,120 @@ mod tests {
                     coefficients: &c,
                 });
                 assert_eq!(bits(&here), bits(&anywhere), "{family:?} {classes}");
+            }
+        }
+    }
+
+    /// Coefficients of the size that standardised features get.
+    fn wide_coefficients(family: Family, classes: usize, hessian: bool) -> KernelCoefficients {
+        let coefficient = |i: usize| ((i * 37 % 101) as f64 - 50.0) / 100.0;
+        KernelCoefficients {
+            family,
+            classes,
+            width: WIDTH,
+            coefficients: (0..WIDTH * classes).map(coefficient).collect(),
+            offsets: (0..classes).map(|k| 0.1 * k as f64 - 0.3).collect(),
+            rows: match hessian {
+                true => RowSample::HESSIAN,
+                false => RowSample::GRADIENT,
+            },
+        }
+    }
+
+    const WIDE: [(Family, usize, bool); 6] = [
+        (Family::Binomial, 1, false),
+        (Family::Binomial, 1, true),
+        (Family::Multinomial, 2, false),
+        (Family::Multinomial, 5, false),
+        (Family::Multinomial, 7, false),
+        (Family::Multinomial, 2, true),
+    ];
+
+    #[test]
+    fn rows_without_their_zeros_give_the_sums_of_rows_with_them() {
+        for (family, classes, hessian) in WIDE {
+            for weighted in [false, true] {
+                let c = wide_coefficients(family, classes, hessian);
+                let (sparse, dense) = wide_blocks(classes.max(2), weighted);
+                let sum = |blocks: &[Block]| {
+                    let mut partial = c.zero_partial();
+                    for block in blocks {
+                        accumulate(&mut partial, block, &c).expect("one shape");
+                    }
+                    partial
+                };
+                let (found, expected) = (sum(&sparse), sum(&dense));
+                assert_eq!(
+                    (found.rows, found.weight_sum),
+                    (expected.rows, expected.weight_sum)
+                );
+                let sums = |partial: &Partial| {
+                    let loss = std::iter::once(partial.loss_sum);
+                    let gradient = partial.gradient_sum.clone().into_iter();
+                    loss.chain(gradient)
+                        .chain(partial.hessian_sum.clone())
+                        .collect::<Vec<f64>>()
+                };
+                for (found, expected) in sums(&found).iter().zip(sums(&expected)) {
+                    let bound = 1e-12 * (1e3 + expected.abs());
+                    assert!(
+                        (found - expected).abs() < bound,
+                        "{family:?} {classes}: {found} {expected}"
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn vectors_change_no_bit_of_sparse_rows() {
+        // For second derivatives sparse rows are written out.
+        for (family, classes, _) in WIDE.into_iter().filter(|(_, _, hessian)| !hessian) {
+            let c = wide_coefficients(family, classes, false);
+            let (blocks, _) = wide_blocks(classes.max(2), true);
+            let (mut here, mut anywhere) = (c.zero_partial(), c.zero_partial());
+            for block in &blocks {
+                accumulate(&mut here, block, &c).expect("one shape");
+                simd::baseline(Pass {
+                    partial: &mut anywhere,
+                    block,
+                    coefficients: &c,
+                });
+            }
+            assert_eq!(bits(&here), bits(&anywhere), "{family:?} {classes}");
+        }
+    }
+
+    #[test]
+    fn the_gradient_of_sparse_rows_is_that_of_their_loss() {
+        for (family, classes) in [(Family::Binomial, 1), (Family::Multinomial, 3)] {
+            let (blocks, _) = wide_blocks(classes.max(2), true);
+            let evaluate = |c: &KernelCoefficients| {
+                let mut partial = c.zero_partial();
+                accumulate(&mut partial, &blocks[0], c).expect("one shape");
+                partial
+            };
+            let c = wide_coefficients(family, classes, false);
+            let gradient = evaluate(&c).gradient_sum;
+            // A number, a constant, frequent and rare categories, a far number, and the offset's neighbour.
+            for feature in [0, 5, 10, 40, 69, 130, 249, 285] {
+                for class in 0..classes {
+                    let index = feature * classes + class;
+                    let shifted = |h: f64| {
+                        let mut c = c.clone();
+                        c.coefficients[index] += h;
+                        evaluate(&c).loss_sum
+                    };
+                    // Values that go up to 1e5 leave less room for a step.
+                    let h = if feature == 285 { 1e-7 } else { 1e-4 };
+                    let difference = (shifted(h) - shifted(-h)) / (2.0 * h);
+                    let bound = 1e-5 * (10.0 + gradient[index].abs());
+                    assert!(
+                        (difference - gradient[index]).abs() < bound,
+                        "{family:?} {feature} {class}: {difference} {}",
+                        gradient[index]
+                    );
+                }
             }
         }
     }

@@ -67,7 +67,7 @@ pub mod tree;
 
 pub use block::{BLOCK_ROWS, Block, BlockBuilder};
 pub use error::{MlError, MlErrorKind};
-pub use frame::{Column, ColumnData, ColumnKind, Frame};
+pub use frame::{Column, ColumnData, ColumnKind, Frame, SparseVectors};
 pub use kernel::{KernelCoefficients, RowSample, accumulate};
 pub use linfa_api::{ClassLabel, FittedLogisticRegression, LogisticRegression, fit_blocks};
 pub use logistic_regression::{

@@ -262,13 +262,6 @@ impl Model {
 
     fn predict_features(&self, frame: &Frame) -> Result<Predictions, MlError> {
         let column = frame.column(&self.features)?;
-        let ColumnData::Vector { width, values } = &column.data else {
-            return Err(MlError::WrongKind {
-                column: self.features.clone(),
-                expected: ColumnKind::Vector.to_string(),
-                actual: column.kind(),
-            });
-        };
         if let Some(row) = null_row(column, frame.rows()) {
             let problem = row::RowProblem::NullVector;
             return Err(MlError::InvalidRow {
@@ -276,7 +269,17 @@ impl Model {
                 problem,
             });
         }
-        let scores = self.classifier.score(*width, values)?;
+        let scores = match &column.data {
+            ColumnData::Vector { width, values } => self.classifier.score(*width, values)?,
+            ColumnData::Sparse(vectors) => self.classifier.score_sparse(vectors)?,
+            _ => {
+                return Err(MlError::WrongKind {
+                    column: self.features.clone(),
+                    expected: ColumnKind::Vector.to_string(),
+                    actual: column.kind(),
+                });
+            }
+        };
         Ok(Predictions {
             classes: scores.classes,
             raw: scores.raw,

@@ -50,6 +50,7 @@ pub struct Evaluation {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Optimizer {
     /// L1 strength of each coordinate; `None` for L-BFGS, `Some` for OWL-QN.
+    #[serde(with = "crate::float_serde::packed::option")]
     l1: Option<Vec<f64>>,
     stop_rule: StopRule,
     history: CurvatureHistory,
@@ -58,7 +59,7 @@ pub struct Optimizer {
     iteration: usize,
     failed_before: bool,
     search_failed: bool,
-    #[serde(with = "crate::float_serde::vector")]
+    #[serde(with = "crate::float_serde::packed")]
     objective_history: Vec<f64>,
     evaluations: usize,
 }
@@ -66,19 +67,19 @@ pub struct Optimizer {
 /// An accepted point and what is known there.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Iterate {
-    #[serde(with = "crate::float_serde::vector")]
+    #[serde(with = "crate::float_serde::packed")]
     point: Vec<f64>,
     /// Without L1.
     #[serde(with = "crate::float_serde::scalar")]
     value: f64,
     /// Without L1.
-    #[serde(with = "crate::float_serde::vector")]
+    #[serde(with = "crate::float_serde::packed")]
     gradient: Vec<f64>,
     /// With L1.
     #[serde(with = "crate::float_serde::scalar")]
     adjusted_value: f64,
     /// The pseudo-gradient: with L1.
-    #[serde(with = "crate::float_serde::vector")]
+    #[serde(with = "crate::float_serde::packed")]
     adjusted_gradient: Vec<f64>,
 }
 
@@ -87,14 +88,14 @@ struct Iterate {
 enum Phase {
     /// The start point is to be evaluated.
     Start {
-        #[serde(with = "crate::float_serde::vector")]
+        #[serde(with = "crate::float_serde::packed")]
         point: Vec<f64>,
     },
     /// A line search wants the objective at `trial`.
     Search {
-        #[serde(with = "crate::float_serde::vector")]
+        #[serde(with = "crate::float_serde::packed")]
         direction: Vec<f64>,
-        #[serde(with = "crate::float_serde::vector")]
+        #[serde(with = "crate::float_serde::packed")]
         trial: Vec<f64>,
         search: LineSearch,
     },

@@ -10,6 +10,8 @@ use crate::block::{Block, Values};
 use crate::error::MlError;
 use crate::lanes;
 
+mod sparse;
+
 /// Most classes there may be. Each costs a row of coefficients, so a label column that is really an identifier is
 /// caught here and not when memory runs out.
 pub const MAX_CLASSES: usize = 10_000;
@@ -38,12 +40,18 @@ impl Summary {
     /// # Errors
     /// [`MlError::TooManyClasses`] if a label is [`MAX_CLASSES`] or more.
     pub fn of_blocks(blocks: &[Block]) -> Result<Summary, MlError> {
-        blocks.iter().try_fold(Summary::default(), |total, block| {
-            Ok(total.merge(Summary::of_block(block)?))
-        })
+        let is_dense = blocks.iter().all(|block| block.sparse().is_none());
+        let mut total = blocks.iter().try_fold(Summary::default(), |total, block| {
+            Summary::of_block(block, is_dense).map(|of_block| total.merge(of_block))
+        })?;
+        if let (false, [first, ..]) = (is_dense || total.rows == 0, blocks) {
+            (total.mean, total.m2) = sparse::moments(blocks, first.width(), &total);
+        }
+        Ok(total)
     }
 
-    fn of_block(block: &Block) -> Result<Summary, MlError> {
+    /// The summary of one block's rows; its moments are left out if they are not wanted.
+    fn of_block(block: &Block, with_moments: bool) -> Result<Summary, MlError> {
         let weights: Vec<f64> = block.weights().collect();
         let Some(first) = weights.iter().position(|weight| *weight > 0.0) else {
             return Ok(Summary::default());
@@ -65,10 +73,8 @@ impl Summary {
             rows += 1;
         }
         let weight_sum = block.weight_sum();
-        let moments = block.columns().iter().map(|values| match values {
-            Values::Single(values) => moments(values, &weights, first, weight_sum),
-            Values::Double(values) => moments(values, &weights, first, weight_sum),
-        });
+        let columns = block.columns().iter().filter(|_| with_moments);
+        let moments = columns.map(|values| column_moments(values, &weights, first, weight_sum));
         let (mean, m2) = moments.unzip();
         Ok(Summary {
             rows,
@@ -183,7 +189,14 @@ impl Summary {
     }
 }
 
-/// Mean and weighted sum of squared deviations of one feature of a block.
+/// Mean and weighted sum of squared deviations of one feature of a block; row `first` is the first with a positive weight.
+fn column_moments(values: &Values, weights: &[f64], first: usize, weight_sum: f64) -> (f64, f64) {
+    match values {
+        Values::Single(values) => moments(values, weights, first, weight_sum),
+        Values::Double(values) => moments(values, weights, first, weight_sum),
+    }
+}
+
 fn moments<T: Copy + Into<f64>>(values: &[T], weights: &[f64], first: usize, weight_sum: f64) -> (f64, f64) {
     // Measured from the first value, a constant feature has a deviation of exactly 0 and is recognised.
     let origin: f64 = values[first].into();
@@ -243,6 +256,33 @@ mod tests {
         assert_eq!(Summary::of_blocks(&[with]), Summary::of_blocks(&[without]));
         let nothing = block(&[[9.0, 9.0]], &[5.0], Some(&[0.0]));
         assert_eq!(Summary::of_blocks(&[nothing]), Ok(Summary::default()));
+    }
+
+    #[test]
+    fn zeros_that_are_not_there_count_as_the_definition_says() {
+        for weighted in [false, true] {
+            let (sparse, dense) = crate::testing::wide_blocks(2, weighted);
+            assert!(sparse.iter().all(|block| block.sparse().is_some()));
+            let (found, expected) = (Summary::of_blocks(&sparse), Summary::of_blocks(&dense));
+            let (found, expected) = (found.expect("two classes"), expected.expect("two classes"));
+            assert_eq!(found.label_weights, expected.label_weights);
+            assert_eq!(
+                (found.rows, found.weight_sum),
+                (expected.rows, expected.weight_sum)
+            );
+            let pairs = found
+                .mean
+                .iter()
+                .zip(&expected.mean)
+                .chain(found.m2.iter().zip(&expected.m2));
+            for (found, expected) in pairs {
+                let bound = 1e-12 * (1.0 + expected.abs());
+                assert!((found - expected).abs() < bound, "{found} {expected}");
+            }
+            let std = found.std();
+            assert_eq!(std[crate::testing::ALWAYS_SEVEN], 0.0, "a constant stays one");
+            assert_eq!(std[crate::testing::NEVER], 0.0);
+        }
     }
 
     #[test]

@@ -47,7 +47,7 @@ fn object(
     }
     if options.contributions {
         text.push_str(", \"contributions\": ");
-        let contributions = scorer.contributions(scored.features(position));
+        let contributions = scorer.contributions(&scored.features(position));
         list(text, contributions, |text, of_class| {
             contribution(text, &of_class, names)
         });

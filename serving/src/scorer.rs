@@ -13,7 +13,7 @@ use crate::counts::{Counts, Snapshot};
 use crate::decode::{Decoded, Decoder};
 use crate::drift::Drift;
 use crate::plan::Plan;
-use crate::scored::Scored;
+use crate::scored::{Features, Scored};
 use crate::unusable::Rows;
 use crate::wrong::ScoreError;
 use crate::{Refusal, answer, protocol};
@@ -206,8 +206,11 @@ impl Scorer {
         };
         let frame = self.plan.stages.transform(frame)?;
         let origins = (0..frame.rows()).map(|row| frame.origin(row)).collect();
-        let (width, features) = self.features(frame)?;
-        let scores = self.model.classifier.score(width, &features)?;
+        let features = self.features(frame)?;
+        let scores = match &features {
+            Features::Dense { width, values } => self.model.classifier.score(*width, values)?,
+            Features::Sparse(vectors) => self.model.classifier.score_sparse(vectors)?,
+        };
         let mut scored = Scored {
             rows: asked,
             predictions: Predictions {
@@ -260,21 +263,19 @@ impl Scorer {
         Ok(frame)
     }
 
-    fn features(&self, frame: Frame) -> Result<(usize, Vec<f64>), MlError> {
+    fn features(&self, frame: Frame) -> Result<Features, MlError> {
         let features = &self.model.features;
         frame.column(features)?;
         let found = frame
             .into_columns()
             .into_iter()
             .find(|(name, _)| name == features);
-        match found.map(|(_, column)| column.data) {
-            Some(ColumnData::Vector { width, values }) => Ok((width, values)),
-            other => Err(MlError::WrongKind {
-                column: features.clone(),
-                expected: ColumnKind::Vector.to_string(),
-                actual: other.map_or(ColumnKind::Vector, |data| Column::new(data).kind()),
-            }),
-        }
+        let data = found.map_or(ColumnData::Double(Vec::new()), |(_, column)| column.data);
+        Features::of(data).map_err(|other| MlError::WrongKind {
+            column: features.clone(),
+            expected: ColumnKind::Vector.to_string(),
+            actual: Column::new(other).kind(),
+        })
     }
 
     /// What each feature of one row adds to the margin of each class; `features` is a row of [`Scored::features`].

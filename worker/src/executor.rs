@@ -11,10 +11,10 @@ use rookery_data::Progress;
 use rookery_data::cache::{CachedPartition, PartitionCache};
 use rookery_data::stores::{Announcement, WorkerSources};
 use rookery_formats::{Comparison, Parity};
-use rookery_ml::tree::{Node, complete_subtrees, reduce_subtree};
+use rookery_ml::tree::{Node, complete_subtrees};
 use rookery_ml::{
-    Block, BlockBuilder, ColumnData, FitPass, FitStatistics, FittedPipeline, Frame, KernelCoefficients,
-    MlError, Model, MulticlassMetrics, Partial, Summary, accumulate,
+    Block, BlockBuilder, FitPass, FitStatistics, FittedPipeline, Frame, KernelCoefficients, MlError, Model,
+    MulticlassMetrics, Partial, Summary, accumulate,
 };
 use rookery_proto::{ErrorClass, Failure};
 
@@ -22,6 +22,7 @@ use crate::error::{internal, of_data, of_format, of_ml};
 use crate::store::BlockStore;
 
 mod scoring;
+mod subtrees;
 
 pub(crate) use scoring::{Piece, ScoredPiece};
 
@@ -118,7 +119,7 @@ impl Executor {
         features: &str,
         columns: &LabelColumns,
     ) -> Result<(Vec<(Node, Summary)>, u64), Failure> {
-        let built = self.each_partition(set, |number| {
+        let build = |number| {
             let partition = self.partition(&set.dataset, number)?;
             let blocks =
                 blocks_of(&partition, pipeline, features, columns).map_err(|e| at_partition(e, number))?;
@@ -126,13 +127,13 @@ impl Executor {
             let summary = Summary::of_blocks(&blocks).map_err(|e| in_partition(&e, number))?;
             self.blocks.put(&set.dataset, blocks_id, number, blocks);
             Ok((summary, bytes))
-        })?;
-        let bytes = built.values().map(|(_, bytes)| bytes).sum();
-        let summaries = built
-            .into_iter()
-            .map(|(leaf, (summary, _))| (leaf, summary))
-            .collect();
-        Ok((merge_subtrees(set, summaries, &Summary::merge)?, bytes))
+        };
+        let merge =
+            |(a, a_bytes): (Summary, u64), (b, b_bytes): (Summary, u64)| (a.merge(b), a_bytes + b_bytes);
+        let built = self.each_subtree(set, &build, &merge)?;
+        let bytes = built.iter().map(|(_, (_, bytes))| bytes).sum();
+        let summaries = built.into_iter().map(|(node, (summary, _))| (node, summary));
+        Ok((summaries.collect(), bytes))
     }
 
     /// One round: loss and gradient over the blocks of the named partitions.
@@ -143,7 +144,7 @@ impl Executor {
         coefficients: &KernelCoefficients,
     ) -> Result<Vec<(Node, Partial)>, Failure> {
         coefficients.check_shape().map_err(|e| of_ml(&e))?;
-        let partials = self.each_partition(set, |number| {
+        let evaluate = |number| {
             let blocks = self
                 .blocks
                 .get(&set.dataset, blocks_id, number)
@@ -153,8 +154,8 @@ impl Executor {
                 accumulate(&mut partial, block, coefficients).map_err(|e| in_partition(&e, number))?;
             }
             Ok(partial)
-        })?;
-        merge_subtrees(set, partials, &Partial::merge)
+        };
+        self.each_subtree(set, &evaluate, &Partial::merge)
     }
 
     /// Scores the test part with `model`.
@@ -164,7 +165,7 @@ impl Executor {
         model: &Model,
         columns: &LabelColumns,
     ) -> Result<Vec<(Node, MulticlassMetrics)>, Failure> {
-        let scored = self.each_partition(set, |number| {
+        let score = |number| {
             let partition = self.partition(&set.dataset, number)?;
             let mut metrics = MulticlassMetrics::default();
             for frame in frames(&partition, TEST_PART) {
@@ -174,8 +175,8 @@ impl Executor {
                 metrics = metrics.merge(scored);
             }
             Ok(metrics)
-        })?;
-        merge_subtrees(set, scored, &MulticlassMetrics::merge)
+        };
+        self.each_subtree(set, &score, &MulticlassMetrics::merge)
     }
 
     /// Compares a model with what was written of it, on the test part.
@@ -184,7 +185,7 @@ impl Executor {
         set: &PartitionSet,
         comparison: &Comparison,
     ) -> Result<Vec<(Node, Parity)>, Failure> {
-        let compared = self.each_partition(set, |number| {
+        let compare = |number| {
             let partition = self.partition(&set.dataset, number)?;
             let mut parity = comparison.nothing();
             for frame in frames(&partition, TEST_PART) {
@@ -192,8 +193,8 @@ impl Executor {
                 parity = parity.merge(compared.map_err(|e| at_partition(of_format(&e), number))?);
             }
             Ok(parity)
-        })?;
-        merge_subtrees(set, compared, &Parity::merge)
+        };
+        self.each_subtree(set, &compare, &Parity::merge)
     }
 
     /// Drops a dataset, or some partitions of it; returns how many went.
@@ -229,6 +230,37 @@ impl Executor {
         datasets.into_iter().collect()
     }
 
+    /// Computes `task` for each partition on the pool's threads and merges the results as they come, along the fixed tree and
+    /// as far as complete subtrees go. The error returned is that of the lowest leaf.
+    fn each_subtree<T: Send>(
+        &self,
+        set: &PartitionSet,
+        task: &(impl Fn(u32) -> Result<T, Failure> + Sync),
+        merge: &(impl Fn(T, T) -> T + Sync),
+    ) -> Result<Vec<(Node, T)>, Failure> {
+        let numbers: BTreeMap<u32, u32> = set
+            .partitions
+            .iter()
+            .map(|(number, leaf)| (*leaf, *number))
+            .collect();
+        let leaf = |leaf: u32| match numbers.get(&leaf) {
+            Some(number) => task(*number),
+            None => Err(internal(format!("leaf {leaf} is missing"))),
+        };
+        let nodes = complete_subtrees(&numbers.keys().copied().collect(), set.leaf_count);
+        let merged: Vec<Result<Option<T>, Failure>> = self.pool.install(|| {
+            nodes
+                .par_iter()
+                .map(|node| subtrees::reduce(*node, set.leaf_count, &leaf, merge))
+                .collect()
+        });
+        let found = nodes.into_iter().zip(merged);
+        found
+            .filter_map(|(node, result)| Some((node, result.transpose()?)))
+            .map(|(node, result)| Ok((node, result?)))
+            .collect()
+    }
+
     /// Computes `task` for each partition on the pool's threads; results by leaf. The error returned is that of
     /// the lowest leaf, so that it does not depend on timing.
     fn each_partition<T: Send>(
@@ -259,27 +291,6 @@ impl Executor {
     }
 }
 
-/// Merges what complete subtrees cover; `results` are by leaf.
-fn merge_subtrees<T>(
-    set: &PartitionSet,
-    mut results: BTreeMap<u32, T>,
-    merge: &impl Fn(T, T) -> T,
-) -> Result<Vec<(Node, T)>, Failure> {
-    let owned: BTreeSet<u32> = results.keys().copied().collect();
-    let mut merged = Vec::new();
-    for node in complete_subtrees(&owned, set.leaf_count) {
-        let mut leaf = |leaf: u32| {
-            results
-                .remove(&leaf)
-                .ok_or_else(|| internal(format!("leaf {leaf} is missing")))
-        };
-        if let Some(result) = reduce_subtree(node, set.leaf_count, &mut leaf, merge)? {
-            merged.push((node, result));
-        }
-    }
-    Ok(merged)
-}
-
 fn blocks_of(
     partition: &CachedPartition,
     pipeline: &FittedPipeline,
@@ -299,13 +310,11 @@ fn blocks_of(
 }
 
 fn vector_width(frame: &Frame, features: &str) -> Result<usize, Failure> {
-    match &frame.column(features).map_err(|e| of_ml(&e))?.data {
-        ColumnData::Vector { width, .. } => Ok(*width),
-        _ => Err(
-            Failure::new(ErrorClass::Config, format!("column \"{features}\" is no vector"))
-                .hint("assemble the features with a VectorAssembler stage"),
-        ),
-    }
+    let column = frame.column(features).map_err(|e| of_ml(&e))?;
+    column.vector_width().ok_or_else(|| {
+        Failure::new(ErrorClass::Config, format!("column \"{features}\" is no vector"))
+            .hint("assemble the features with a VectorAssembler stage")
+    })
 }
 
 fn missing(set: &PartitionSet, number: u32) -> Failure {

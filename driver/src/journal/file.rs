@@ -11,8 +11,9 @@ use rusqlite::{Connection, ErrorCode, Transaction, params};
 
 use crate::error::internal;
 
-/// Counted up with every change of the tables.
-const VERSION: i64 = 1;
+/// Counted up with every change of the tables or of what is written in them. Before 2 a training was written without
+/// packed numbers; both are read.
+const VERSION: i64 = 2;
 /// How long a driver that was killed may take to be gone.
 const BUSY_WAIT: Duration = Duration::from_secs(3);
 
@@ -34,7 +35,7 @@ const TABLES: &str = "
         run INTEGER NOT NULL,
         training TEXT NOT NULL
     );
-    PRAGMA user_version = 1;";
+    PRAGMA user_version = 2;";
 
 /// A job as the journal knows it.
 #[derive(Debug)]
@@ -65,6 +66,9 @@ pub(super) fn open(path: &Path) -> Result<Connection, Failure> {
         .map_err(failed)?;
     match version {
         0 => transaction.execute_batch(TABLES).map_err(failed)?,
+        1 => transaction
+            .pragma_update(None, "user_version", VERSION)
+            .map_err(failed)?,
         VERSION => {}
         later => {
             let message = format!("the driver's journal has version {later}, expected at most {VERSION}");

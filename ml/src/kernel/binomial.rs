@@ -4,8 +4,9 @@
 
 use super::hessian::Triangle;
 use super::math;
+use super::sparse::{Elements, column_coefficients};
 use super::tile::{Lanes, Scratch, interleave, typed, weigh};
-use crate::block::{Block, Values};
+use crate::block::{Block, SparseRows, Values};
 use crate::kernel::KernelCoefficients;
 use crate::lanes::LANES;
 use crate::partial::Partial;
@@ -27,9 +28,12 @@ pub(super) fn accumulate(partial: &mut Partial, block: &Block, coefficients: &Ke
         .rows
         .hessian_rows(block.rows())
         .next_multiple_of(LANES);
-    let bytes_per_row = block.columns().iter().map(Values::bytes_per_row).sum::<usize>();
+    let bytes_per_row = block.columns().iter().map(Values::bytes_per_row).sum::<usize>()
+        + block.sparse().map_or(0, SparseRows::bytes_per_row);
     let tile_rows = (TILE_BYTES / bytes_per_row.max(1)).max(LEAST_TILE_ROWS) / LANES * LANES;
-    let mut sums = Scratch::new(block.width(), 1);
+    let mut sums = Scratch::new(block.columns().len(), 1);
+    let mut elements = block.sparse().map(|sparse| Elements::new(sparse, coefficients));
+    let of_columns = column_coefficients(block, coefficients);
     let mut multipliers = vec![0.0; tile_rows.min(padded)];
     let mut losses = multipliers.clone();
     let mut second = (curved > 0).then(|| Second::new(block.width(), multipliers.len()));
@@ -37,7 +41,10 @@ pub(super) fn accumulate(partial: &mut Partial, block: &Block, coefficients: &Ke
         let rows = tile_rows.min(padded - start);
         let (multipliers, losses) = (&mut multipliers[..rows], &mut losses[..rows]);
         multipliers.fill(coefficients.offsets[0]);
-        margins(block.columns(), &coefficients.coefficients, start, multipliers);
+        margins(block.columns(), &of_columns, start, multipliers);
+        if let Some(elements) = &elements {
+            elements.add_margins(start, multipliers);
+        }
         typed!(block.label_values(), labels => {
             losses_and_multipliers(&labels[start..start + rows], multipliers, losses);
         });
@@ -48,9 +55,15 @@ pub(super) fn accumulate(partial: &mut Partial, block: &Block, coefficients: &Ke
         weigh(block, start, losses);
         sums.add_losses(losses);
         gradient(block.columns(), start, multipliers, &mut sums.features);
+        if let Some(elements) = &mut elements {
+            elements.add_products(start, multipliers);
+        }
         sums.add_totals(0, multipliers);
     }
-    sums.add_to(partial);
+    sums.add_to(partial, block.sparse().map(SparseRows::column_features));
+    if let Some(elements) = elements {
+        elements.add_to(partial);
+    }
     if let Some(second) = second {
         second.triangle.add_to(&mut partial.hessian_sum);
     }

@@ -64,14 +64,27 @@ impl Scratch {
         self.totals[class] = add(self.totals[class], multipliers);
     }
 
-    /// Adds the sums to a partial of the block's shape.
+    /// Adds the sums to a partial of the block's shape. `columns` says which feature each column is, if not all are columns.
     #[inline(always)]
-    pub(super) fn add_to(&self, partial: &mut Partial) {
-        let (features, totals) = partial.gradient_sum.split_at_mut(self.features.len());
-        for (sum, of_lanes) in features.iter_mut().zip(&self.features) {
-            *sum += lanes::add_lanes(*of_lanes);
+    pub(super) fn add_to(&self, partial: &mut Partial, columns: Option<&[u32]>) {
+        let features = partial.gradient_sum.len() - self.classes;
+        let (features, totals) = partial.gradient_sum.split_at_mut(features);
+        match columns {
+            None => {
+                for (sum, of_lanes) in features.iter_mut().zip(&self.features) {
+                    *sum += lanes::add_lanes(*of_lanes);
+                }
+            }
+            Some(columns) => {
+                for (feature, of_classes) in columns.iter().zip(self.features.chunks_exact(self.classes)) {
+                    let sums = &mut features[*feature as usize * self.classes..];
+                    for (sum, of_lanes) in sums.iter_mut().zip(of_classes) {
+                        *sum += lanes::add_lanes(*of_lanes);
+                    }
+                }
+            }
         }
-        for (sum, of_lanes) in totals.iter_mut().zip(&self.totals).take(self.classes) {
+        for (sum, of_lanes) in totals.iter_mut().zip(&self.totals) {
             *sum += lanes::add_lanes(*of_lanes);
         }
         partial.loss_sum += lanes::add_lanes(self.loss);

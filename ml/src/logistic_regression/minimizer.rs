@@ -6,7 +6,7 @@ use super::choice::Choice;
 use super::objective::Objective;
 use super::params::{Solver, ValidLogisticRegressionParams};
 use crate::error::MlError;
-use crate::kernel::{KernelCoefficients, RowSample};
+use crate::kernel::{KernelCoefficients, RowSample, class_pairs, triangle};
 use crate::optimizer::{Newton, Optimizer, SubsampledNewton, TerminationReason};
 use crate::partial::Partial;
 
@@ -19,6 +19,10 @@ pub(super) enum Minimizer {
     Newton(Newton),
     SubsampledNewton(SubsampledNewton),
 }
+
+/// Most second derivatives that a partition sums up: 16 MiB of doubles, for 2046 coefficients of one row. To solve with
+/// more takes the driver longer than many passes with gradients alone.
+const MOST_SECOND_DERIVATIVES: usize = 1 << 21;
 
 /// The same call of whichever it is.
 macro_rules! either {
@@ -39,6 +43,9 @@ impl Minimizer {
     ) -> Result<Self, MlError> {
         let (start, max_iter, tol) = (objective.initial_point(), params.max_iter, params.tol);
         let choice = Choice::new(objective, params.solver, rows);
+        if matches!(choice.solver, Solver::Newton | Solver::SubsampledNewton) {
+            check_second_derivatives(objective, choice.solver)?;
+        }
         Ok(match choice.solver {
             Solver::Newton => {
                 Minimizer::Newton(Newton::new(start, objective.free_coordinates(), max_iter, tol))
@@ -113,5 +120,52 @@ impl Minimizer {
 
     pub(super) fn termination(&self) -> Option<TerminationReason> {
         either!(self, inner => inner.termination())
+    }
+}
+
+fn check_second_derivatives(objective: &Objective, solver: Solver) -> Result<(), MlError> {
+    let (classes, width) = (objective.coefficient_rows(), objective.width());
+    let needed = class_pairs(classes).saturating_mul(triangle(width));
+    if needed <= MOST_SECOND_DERIVATIVES {
+        return Ok(());
+    }
+    Err(MlError::Requirement(format!(
+        "solver {} needs {needed} second derivatives for {} coefficients, at most {MOST_SECOND_DERIVATIVES} are \
+         supported; use lbfgs or auto",
+        solver.name(),
+        classes * (width + 1)
+    )))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::logistic_regression::Training;
+    use crate::summary::Summary;
+
+    #[test]
+    fn newton_is_refused_where_its_second_derivatives_are_too_many() {
+        let start = |width: usize, classes: usize, solver: &str| {
+            let summary = Summary {
+                rows: 9,
+                weight_sum: 9.0,
+                weight_square_sum: 9.0,
+                mean: vec![0.0; width],
+                m2: vec![1.0; width],
+                label_weights: vec![9.0 / classes as f64; classes],
+            };
+            let params = serde_json::from_value(serde_json::json!({ "solver": solver }));
+            Training::new(&params.expect("valid parameters"), &summary).map(|_| ())
+        };
+        for (width, classes) in [(2046, 2), (270, 10)] {
+            assert_eq!(start(width, classes, "newton"), Ok(()), "{width} {classes}");
+        }
+        for (width, classes) in [(2047, 2), (280, 10), (3_000_000, 2)] {
+            let error = start(width, classes, "newton").expect_err("too many").to_string();
+            assert!(error.contains("use lbfgs or auto"), "{error}");
+            assert!(start(width, classes, "subsampled_newton").is_err());
+            for solver in ["lbfgs", "auto"] {
+                assert_eq!(start(width, classes, solver), Ok(()));
+            }
+        }
     }
 }

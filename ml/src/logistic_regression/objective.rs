@@ -30,15 +30,15 @@ pub struct Objective {
     regularized: bool,
     l2: f64,
     l1: f64,
-    #[serde(with = "crate::float_serde::vector")]
+    #[serde(with = "crate::float_serde::packed")]
     mean: Vec<f64>,
     /// 1/σⱼ, and 0 where σⱼ = 0.
-    #[serde(with = "crate::float_serde::vector")]
+    #[serde(with = "crate::float_serde::packed")]
     inverse_std: Vec<f64>,
     /// pⱼ of the module's formula, and 0 where σⱼ = 0 and `standardization` is off.
-    #[serde(with = "crate::float_serde::vector")]
+    #[serde(with = "crate::float_serde::packed")]
     penalty_scale: Vec<f64>,
-    #[serde(with = "crate::float_serde::vector")]
+    #[serde(with = "crate::float_serde::packed")]
     label_weights: Vec<f64>,
 }
 

@@ -18,7 +18,7 @@ use super::objective::{Objective, Solution};
 use super::params::ValidLogisticRegressionParams;
 use crate::error::MlError;
 use crate::kernel::KernelCoefficients;
-use crate::optimizer::TerminationReason;
+use crate::optimizer::{MEMORY, TerminationReason};
 use crate::partial::Partial;
 use crate::summary::Summary;
 
@@ -107,6 +107,13 @@ impl Training {
     /// Returns the objective being minimised.
     pub fn objective(&self) -> &Objective {
         &self.objective
+    }
+
+    /// Returns about how many numbers the training consists of: what it takes to write it down.
+    pub fn state_values(&self) -> usize {
+        // Steps and changes of gradients; points, gradients and a direction; what is known of the features.
+        let coordinates = self.objective.coefficient_rows() * (self.objective.width() + 1);
+        coordinates * (2 * MEMORY + 5) + 3 * self.objective.width()
     }
 
     /// Returns the number of states after the first.

@@ -17,10 +17,10 @@ pub(super) struct CurvatureHistory {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Pair {
     /// s = xₜ₊₁ − xₜ.
-    #[serde(with = "crate::float_serde::vector")]
+    #[serde(with = "crate::float_serde::packed")]
     step: Vec<f64>,
     /// y = ∇fₜ₊₁ − ∇fₜ.
-    #[serde(with = "crate::float_serde::vector")]
+    #[serde(with = "crate::float_serde::packed")]
     gradient_change: Vec<f64>,
 }
 

@@ -29,14 +29,14 @@ pub struct Newton {
     tol: f64,
     current: Option<Iterate>,
     phase: Phase,
-    #[serde(with = "crate::float_serde::vector")]
+    #[serde(with = "crate::float_serde::packed")]
     objective_history: Vec<f64>,
     evaluations: usize,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Iterate {
-    #[serde(with = "crate::float_serde::vector")]
+    #[serde(with = "crate::float_serde::packed")]
     point: Vec<f64>,
     #[serde(with = "crate::float_serde::scalar")]
     value: f64,
@@ -48,18 +48,18 @@ struct Iterate {
 #[serde(rename_all = "snake_case")]
 enum Phase {
     Start {
-        #[serde(with = "crate::float_serde::vector")]
+        #[serde(with = "crate::float_serde::packed")]
         point: Vec<f64>,
     },
     Search {
         /// Of the free coordinates.
-        #[serde(with = "crate::float_serde::vector")]
+        #[serde(with = "crate::float_serde::packed")]
         direction: Vec<f64>,
         #[serde(with = "crate::float_serde::scalar")]
         slope: f64,
         #[serde(with = "crate::float_serde::scalar")]
         step: f64,
-        #[serde(with = "crate::float_serde::vector")]
+        #[serde(with = "crate::float_serde::packed")]
         trial: Vec<f64>,
         shortenings: u32,
     },

@@ -7,3 +7,4 @@ mod model_file;
 mod solvers;
 mod spark_converged;
 mod spark_lab;
+mod sparse;
