@@ -3,8 +3,8 @@
 
 use rookery_data::spec::{DataSpec, SplitSpec};
 use rookery_ml::{
-    FamilyParam, InvalidValues, LogisticRegressionParams, Metric, PipelineSpec, Solver, StageSpec,
-    ValidLogisticRegressionParams,
+    Defaults, FamilyParam, InvalidValue, InvalidValues, LogisticRegressionParams, Metric, PipelineSpec,
+    Solver, StageSpec, ValidLogisticRegressionParams,
 };
 use rookery_proto::{ErrorClass, Failure};
 use serde::{Deserialize, Serialize};
@@ -33,9 +33,9 @@ pub struct JobSpec {
     /// How the test part is judged.
     #[serde(default)]
     pub evaluation: EvaluationSection,
-    /// What serving does with values that the model can't use.
+    /// What serving does with values that the model can't use, and with columns that are left out.
     #[serde(default)]
-    pub serving: InvalidValues,
+    pub serving: ServingSection,
     /// Where the runs are recorded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tracking: Option<TrackingSection>,
@@ -50,6 +50,19 @@ pub struct JobSection {
     /// Experiment its runs belong to; the job's name without it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub experiment: Option<String>,
+}
+
+/// `[serving]`.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ServingSection {
+    /// For nulls.
+    pub null: InvalidValue,
+    /// For categories that training has not seen.
+    pub unseen: InvalidValue,
+    /// For input columns that a request leaves out.
+    #[serde(skip_serializing_if = "Defaults::is_empty")]
+    pub defaults: Defaults,
 }
 
 /// `[training]`.
@@ -168,6 +181,8 @@ pub struct ValidJobSpec {
     pub metrics: Vec<Metric>,
     /// What serving does with values that the model can't use.
     pub serving: InvalidValues,
+    /// What stands in for input columns that a request leaves out.
+    pub defaults: Defaults,
     /// Where the runs are recorded; where the driver records without it.
     pub tracking_uri: Option<Url>,
 }
@@ -213,7 +228,11 @@ impl JobSpec {
             weight: self.training.weight,
             runs,
             metrics: check_metrics(&self.evaluation.metrics)?,
-            serving: self.serving,
+            serving: InvalidValues {
+                null: self.serving.null,
+                unseen: self.serving.unseen,
+            },
+            defaults: self.serving.defaults,
             tracking_uri: self
                 .tracking
                 .map(|tracking| tracking_uri(&tracking.uri))

@@ -10,7 +10,7 @@ use rookery_data::{Dataset, IngestPlan};
 use rookery_formats::ModelDirectory;
 use rookery_ml::{
     ColumnKind, FittedPipeline, LogisticRegressionModel, Metric, Model, MulticlassMetrics, PipelineFit,
-    Profile, Summary, Training,
+    Profile, Summary, Training, check_default_categories,
 };
 use rookery_proto::v1::job_event::Event;
 use rookery_proto::v1::{self, Phase};
@@ -250,6 +250,7 @@ impl Job {
             .instrument(phase)
             .await;
         let (pipeline, profile) = self.with_place(fitted, plan).await?;
+        check_default_categories(&spec.defaults, &pipeline).map_err(|e| of_ml(&e).at("serving.defaults"))?;
 
         let phase = self.phase(Phase::BuildBlocks, &format!("{} rows", dataset.part_rows[0]));
         let blocks = BlockSpec {
@@ -364,6 +365,7 @@ impl Job {
             let profile = prepared.profile.clone();
             model.profile = profile.map(|profile| profile.with_predictions(classes, &tested));
             model.invalid_values = self.spec.serving;
+            model.defaults.clone_from(&self.spec.defaults);
             // What is written holds all of it.
             Ok::<_, Failure>((metrics, self.write(prepared, &model).await?))
         };

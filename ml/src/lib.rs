@@ -42,6 +42,7 @@
 //! row-major, index = class·d + feature.
 
 mod block;
+mod default_value;
 mod error;
 mod float_serde;
 mod frame;
@@ -66,6 +67,7 @@ mod testing;
 pub mod tree;
 
 pub use block::{BLOCK_ROWS, Block, BlockBuilder};
+pub use default_value::{DefaultValue, Defaults, check_default_categories, check_defaults};
 pub use error::{MlError, MlErrorKind};
 pub use frame::{Column, ColumnData, ColumnKind, Frame};
 pub use kernel::{KernelCoefficients, accumulate};

@@ -4,6 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::default_value::{Defaults, check_defaults};
 use crate::error::MlError;
 use crate::frame::{Column, ColumnData, ColumnKind, Frame};
 use crate::logistic_regression::LogisticRegressionModel;
@@ -15,8 +16,8 @@ use crate::row;
 /// The `format` of a model file.
 pub const MODEL_FORMAT: &str = "rookery.model";
 /// The `version` of model files this crate writes. It reads those before, too: version 1 lacks the profile and what is
-/// done with invalid values.
-pub const MODEL_VERSION: u32 = 2;
+/// done with invalid values, version 2 defaults of columns.
+pub const MODEL_VERSION: u32 = 3;
 
 /// A trained model with everything needed to predict from raw columns.
 #[derive(Debug, Clone, PartialEq)]
@@ -33,6 +34,8 @@ pub struct Model {
     pub classifier: LogisticRegressionModel,
     /// What serving does with nulls and unseen categories.
     pub invalid_values: InvalidValues,
+    /// What stands in for input columns that a request leaves out.
+    pub defaults: Defaults,
     /// What the inputs looked like in training, if that is known.
     pub profile: Option<Profile>,
 }
@@ -76,6 +79,8 @@ struct ModelFile {
     classifier: LogisticRegressionModel,
     #[serde(default)]
     invalid_values: InvalidValues,
+    #[serde(default, skip_serializing_if = "Defaults::is_empty")]
+    defaults: Defaults,
     #[serde(default)]
     profile: Option<Profile>,
 }
@@ -133,6 +138,7 @@ impl Model {
             label,
             classifier,
             invalid_values: InvalidValues::default(),
+            defaults: Defaults::new(),
             profile: None,
         })
     }
@@ -156,6 +162,7 @@ impl Model {
             label,
             classifier,
             invalid_values,
+            defaults,
             profile,
         } = self.clone();
         let (format, version) = (MODEL_FORMAT.to_owned(), MODEL_VERSION);
@@ -168,6 +175,7 @@ impl Model {
             label,
             classifier,
             invalid_values,
+            defaults,
             profile,
         };
         serde_json::to_string_pretty(&file).map_err(|error| MlError::InvalidModel(error.to_string()))
@@ -201,10 +209,16 @@ impl Model {
             label,
             classifier,
             invalid_values,
+            defaults,
             profile,
             ..
         } = file;
         classifier.check_shape()?;
+        let kinds: Vec<_> = inputs
+            .iter()
+            .map(|input| (input.name.clone(), input.kind))
+            .collect();
+        check_defaults(&defaults, &kinds)?;
         Ok(Model {
             inputs,
             pipeline,
@@ -212,6 +226,7 @@ impl Model {
             label,
             classifier,
             invalid_values,
+            defaults,
             profile,
         })
     }

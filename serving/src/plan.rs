@@ -1,10 +1,11 @@
 //! [`Plan`]: what follows from a model once, so that no request has to find it out again.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use rookery_ml::{
-    ColumnKind, FittedPipeline, FittedStage, FittedStringIndexer, HandleInvalid, InputColumn, Model, Profile,
-    StageSpec, StringOrder, ValueProfile,
+    ColumnKind, DefaultValue, FittedPipeline, FittedStage, FittedStringIndexer, HandleInvalid, InputColumn,
+    Model, Profile, StageSpec, StringOrder, ValueProfile,
 };
 
 /// Most categories that a message lists.
@@ -30,6 +31,8 @@ pub(crate) struct Plan {
 pub(crate) struct Input {
     pub(crate) name: String,
     pub(crate) kind: ColumnKind,
+    /// What stands in for it where it is left out.
+    pub(crate) default: Option<DefaultValue>,
     /// The stages that number its values.
     pub(crate) categories: Vec<Categories>,
     /// What is known about it as a number, if a stage reads it as one.
@@ -46,6 +49,8 @@ pub(crate) struct Categories {
     pub(crate) handle_invalid: HandleInvalid,
     /// The index of the most frequent category.
     pub(crate) reference: Option<f64>,
+    /// The index of what takes a null's place: the default, else the most frequent category.
+    pub(crate) null_reference: Option<f64>,
     /// The first labels, for messages.
     pub(crate) allowed: Vec<String>,
 }
@@ -55,7 +60,7 @@ pub(crate) struct Categories {
 pub(crate) struct Number {
     /// Whether the stage that reads it leaves rows out that have none.
     pub(crate) is_skipped: bool,
-    /// The mean of training.
+    /// The default, else the mean of training.
     pub(crate) reference: Option<f64>,
 }
 
@@ -74,15 +79,20 @@ impl Plan {
             })
             .collect();
         let profile = model.profile.as_ref();
+        let category_of = |input: &InputColumn| {
+            let default = model.defaults.get(&input.name)?.column(input.kind, 1)?;
+            default.text(0).map(Cow::into_owned)
+        };
         let inputs = model.inputs.iter().map(|input| Input {
             name: input.name.clone(),
             kind: input.kind,
+            default: model.defaults.get(&input.name).cloned(),
             categories: indexers
                 .iter()
                 .filter(|indexer| indexer.params.input == input.name)
-                .map(|indexer| Categories::of(indexer, profile))
+                .map(|indexer| Categories::of(indexer, profile, category_of(input).as_deref()))
                 .collect(),
-            number: Number::of(&input.name, &stages, profile),
+            number: Number::of(&input.name, &stages, profile, model.defaults.get(&input.name)),
         });
         let names = model.inputs.iter().map(|input| input.name.clone());
         Self {
@@ -104,7 +114,7 @@ impl Plan {
 }
 
 impl Categories {
-    fn of(indexer: &FittedStringIndexer, profile: Option<&Profile>) -> Self {
+    fn of(indexer: &FittedStringIndexer, profile: Option<&Profile>, default: Option<&str>) -> Self {
         let labels = &indexer.labels;
         let numbered = labels.iter().enumerate();
         let index_of: HashMap<String, f64> = numbered.map(|(i, label)| (label.clone(), i as f64)).collect();
@@ -118,9 +128,12 @@ impl Categories {
             StringOrder::FrequencyAsc => labels.last(),
             StringOrder::AlphabetDesc | StringOrder::AlphabetAsc => None,
         });
+        let reference = most_frequent.and_then(|label| index_of.get(label).copied());
+        let default = default.and_then(|category| index_of.get(category).copied());
         Self {
             output: indexer.params.output.clone(),
-            reference: most_frequent.and_then(|label| index_of.get(label).copied()),
+            reference,
+            null_reference: default.or(reference),
             index_of,
             handle_invalid: indexer.params.handle_invalid,
             allowed: labels.iter().take(MOST_ALLOWED).cloned().collect(),
@@ -129,7 +142,12 @@ impl Categories {
 }
 
 impl Number {
-    fn of(name: &str, stages: &[FittedStage], profile: Option<&Profile>) -> Option<Self> {
+    fn of(
+        name: &str,
+        stages: &[FittedStage],
+        profile: Option<&Profile>,
+        default: Option<&DefaultValue>,
+    ) -> Option<Self> {
         let mut readers = stages
             .iter()
             .map(FittedStage::spec)
@@ -146,7 +164,7 @@ impl Number {
         };
         Some(Self {
             is_skipped,
-            reference,
+            reference: default.and_then(DefaultValue::number).or(reference),
         })
     }
 }

@@ -8,6 +8,7 @@ use rookery_ml::{
 };
 use rookery_proto::{ErrorClass, Failure};
 
+use crate::accept::Form;
 use crate::contribution::{self, Contribution};
 use crate::counts::{Counts, Snapshot};
 use crate::decode::{Decoded, Decoder};
@@ -102,8 +103,10 @@ impl Scorer {
         for input in &self.plan.inputs {
             let number = input.number.as_ref().filter(|_| wants(self.policies.null));
             let lacks_mean = number.is_some_and(|number| number.reference.is_none());
-            let wants_category = wants(self.policies.null) || wants(self.policies.unseen);
-            let lacks_category = wants_category && input.categories.iter().any(|c| c.reference.is_none());
+            let lacks_category = input.categories.iter().any(|categories| {
+                let lacks_null = wants(self.policies.null) && categories.null_reference.is_none();
+                lacks_null || (wants(self.policies.unseen) && categories.reference.is_none())
+            });
             if lacks_mean || lacks_category {
                 let what = if lacks_mean {
                     "mean"
@@ -138,7 +141,15 @@ impl Scorer {
     }
 
     fn answer_uncounted(&self, request: &ScoringRequest<'_>) -> Result<(Scored, Answer), Refusal> {
+        let form = Form::of(request.accept)?;
         let (decoded, options) = protocol::decode(&self.decoder(), request)?;
+        if options.contributions && form != Form::Json {
+            return Err(Refusal::new(
+                400,
+                "INVALID_PARAMETER_VALUE",
+                "Contributions are told in JSON alone",
+            ));
+        }
         if let Some(drift) = &self.drift {
             drift.observe(decoded.frame());
         }
@@ -147,8 +158,8 @@ impl Scorer {
             drift.observe_predictions(&scored.predictions.prediction);
         }
         let answer = Answer {
-            content_type: protocol::JSON,
-            body: answer::json(self, &scored, options),
+            content_type: form.media_type(),
+            body: answer::body(self, &scored, options, form)?,
             predictions: scored.by_row(),
             unseen: scored.unseen,
         };
@@ -238,7 +249,9 @@ impl Scorer {
             .collect();
         for (position, input) in self.plan.inputs.iter().enumerate() {
             let found = columns.iter_mut().find(|(name, _)| *name == input.name);
-            let Some(column) = found.and_then(|(_, column)| column.take()) else {
+            let found = found.and_then(|(_, column)| column.take());
+            let default = || input.default.as_ref()?.column(input.kind, frame.rows());
+            let Some(column) = found.or_else(default) else {
                 let available = columns.into_iter().map(|(name, _)| name).collect();
                 let column = input.name.clone();
                 return Err(MlError::UnknownColumn { column, available }.into());

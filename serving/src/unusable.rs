@@ -89,7 +89,8 @@ impl Rows {
             .map(|row| {
                 index(row).unwrap_or_else(|label| {
                     let policy = self.count_invalid(label.is_some());
-                    self.apply((row, position), categories.fate(policy), || WrongValue {
+                    let fate = categories.fate(policy, label.is_none());
+                    self.apply((row, position), fate, || WrongValue {
                         row,
                         line: None,
                         column: input.name.clone(),
@@ -163,9 +164,14 @@ impl Rows {
 }
 
 impl Categories {
-    fn fate(&self, policy: InvalidValue) -> Fate {
+    fn fate(&self, policy: InvalidValue, is_null: bool) -> Fate {
+        let reference = if is_null {
+            self.null_reference
+        } else {
+            self.reference
+        };
         match (policy, self.handle_invalid) {
-            (InvalidValue::Reference, _) => self.reference.map_or(Fate::Refused, Fate::Replaced),
+            (InvalidValue::Reference, _) => reference.map_or(Fate::Refused, Fate::Replaced),
             (_, HandleInvalid::Keep) => Fate::Replaced(self.index_of.len() as f64),
             (_, HandleInvalid::Skip) | (InvalidValue::Keep, _) => Fate::LeftOut,
             (InvalidValue::Error, HandleInvalid::Error) => Fate::Refused,

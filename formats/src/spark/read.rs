@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use rookery_ml::{
-    Family, FittedMinMaxScaler, FittedPipeline, FittedStage, FittedStringIndexer, Frame, InvalidValues,
-    LogisticRegressionModel, MinMaxScaler, Model, Predictions, StringIndexer, VectorAssembler,
+    Defaults, Family, FittedMinMaxScaler, FittedPipeline, FittedStage, FittedStringIndexer, Frame,
+    InvalidValues, LogisticRegressionModel, MinMaxScaler, Model, Predictions, StringIndexer, VectorAssembler,
 };
 
 use super::json::Metadata;
@@ -49,6 +49,7 @@ impl SparkModel {
             label,
             classifier,
             invalid_values: InvalidValues::default(),
+            defaults: Defaults::new(),
             profile: None,
         };
         Ok(Self { model })
