@@ -4,7 +4,8 @@
     python bench_scoring.py --rookery ../../target/release/rookery --load ../../target/release/examples/load
     python bench_scoring.py … --seconds 0.5 --rounds 1        # a smoke run
 
-Both serve the lab's second model: Rookery the one that it has just trained, MLflow a scikit-learn pipeline with the same
+With `--service` the HTTP service alone is measured, which takes minutes less to compile than the binary (`cargo build --release -p
+rookery-serving --examples`). Both serve the lab's second model: Rookery the one that it has just trained, MLflow a scikit-learn pipeline with the same
 coefficients. The client is `serving/examples/load.rs`: ready-made bytes over kept-alive connections. It counts what was answered
 within the turn; a request that has no answer after `--patience` seconds is counted as timed out, and its connection is made anew.
 Client and servers share the machine's cores; the server that is not asked sleeps.
@@ -33,6 +34,7 @@ def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rookery", required=True, help="the binary that trains the model and serves it")
     parser.add_argument("--load", required=True, help="the client")
+    parser.add_argument("--service", help="serving/examples/serve_model.rs, to be measured instead of the binary")
     parser.add_argument("--seconds", type=float, default=5, help="of each turn")
     parser.add_argument("--rounds", type=int, default=3, help="turns of each server, the median counts")
     parser.add_argument("--patience", type=float, default=5, help="seconds that an answer may take")
@@ -140,6 +142,8 @@ def main():
         save_as_sklearn(json.loads(model.read_text()), Path(folder) / "sklearn")
         environment = {**os.environ, "ROOKERY_HOME": str(home)}
         rookery = [options.rookery, "serve", f"runs:/{run}", "--listen", "127.0.0.1:0", "--insecure", "--json"]
+        if options.service:
+            rookery = [options.service, "127.0.0.1:0", str(model)]
         ours = Server(rookery, environment)
         mlflow = [sys.executable, "-m", "mlflow", "models", "serve", "-m", str(Path(folder) / "sklearn")]
         environment["PATH"] = f"{Path(sys.executable).parent}:{environment['PATH']}"
