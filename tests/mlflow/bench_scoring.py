@@ -5,8 +5,8 @@
     python bench_scoring.py … --seconds 0.5 --rounds 1        # a smoke run
 
 With `--service` the HTTP service alone is measured, which takes minutes less to compile than the binary (`cargo build --release -p
-rookery-serving --examples`). Both serve the lab's second model: Rookery the one that it has just trained, MLflow a scikit-learn pipeline with the same
-coefficients. The client is `serving/examples/load.rs`: ready-made bytes over kept-alive connections. It counts what was answered
+rookery-serving --examples`). Both serve the lab's second model: Rookery the one that it has just trained, MLflow a scikit-learn
+pipeline with the same coefficients. The client is `serving/examples/load.rs`: ready-made bytes over kept-alive connections. It counts what was answered
 within the turn; a request that has no answer after `--patience` seconds is counted as timed out, and its connection is made anew.
 Client and servers share the machine's cores; the server that is not asked sleeps.
 """
