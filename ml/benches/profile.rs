@@ -100,7 +100,7 @@ fn frames(rows: usize) -> Vec<Frame> {
         {
             let values = (0..count).map(|_| least + random() * (most - least)).collect();
             frame = frame
-                .with_column(name, Column::new(ColumnData::Float(values)))
+                .with_column(*name, Column::new(ColumnData::Float(values)))
                 .expect("a column");
         }
         frame
