@@ -159,8 +159,7 @@ impl<'a> Client<'a> {
                     seen.timed_out += usize::from(is_timeout && is_late);
                     if !is_timeout {
                         seen.broken += 1;
-                        // Not as fast as the machine can.
-                        std::thread::sleep(Duration::from_millis(10));
+                        pause();
                     }
                 }
             }
@@ -181,6 +180,15 @@ impl<'a> Client<'a> {
         };
         exchange(connection, &self.load.request, &mut self.buffer, until)
     }
+}
+
+/// So that connections are not tried again as fast as the machine can.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a thread of its own that has nothing to wait for"
+)]
+fn pause() {
+    std::thread::sleep(Duration::from_millis(10));
 }
 
 /// The time until then, but some: none would be for ever.
