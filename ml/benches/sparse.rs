@@ -23,7 +23,7 @@ const FRAME_ROWS: usize = 10_000;
 fn main() {
     let rows: usize = std::env::args()
         .skip(1)
-        .find_map(|text| text.parse().ok())
+        .find_map(|text| text.parse::<usize>().ok())
         .unwrap_or(1_000_000)
         .next_multiple_of(2 * FRAME_ROWS);
     let width = (NUMBERS + CATEGORIES.iter().sum::<u32>()) as usize;
