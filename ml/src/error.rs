@@ -97,6 +97,16 @@ pub enum MlError {
     /// No row with a positive weight was seen (Spark's wording).
     #[error("requirement failed: Nothing has been added to this summarizer.")]
     NothingSummarized,
+    /// An imputer's column has no values (Spark's wording).
+    #[error(
+        "surrogate cannot be computed. All the values in {columns} are Null, Nan or missingValue({missing})"
+    )]
+    NoSurrogate {
+        /// The columns, with commas.
+        columns: String,
+        /// The number that stands for a missing value.
+        missing: String,
+    },
     /// A label is too large to be a class number.
     #[error("label {label} implies {} classes, at most {bound} are supported; index the label with StringIndexer first", label + 1.0)]
     TooManyClasses {
@@ -198,6 +208,7 @@ impl MlError {
             MlError::Value { .. }
             | MlError::InvalidRow { .. }
             | MlError::NothingSummarized
+            | MlError::NoSurrogate { .. }
             | MlError::TooManyClasses { .. }
             | MlError::LabelNotFound(_)
             | MlError::InvalidModel(_) => MlErrorKind::Data,

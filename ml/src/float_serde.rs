@@ -76,6 +76,22 @@ pub(crate) mod vector {
     }
 }
 
+/// For a `Vec<Vec<f64>>`: `#[serde(with = "crate::float_serde::vectors")]`.
+pub(crate) mod vectors {
+    use super::*;
+
+    pub(crate) fn serialize<S: Serializer>(values: &[Vec<f64>], serializer: S) -> Result<S::Ok, S::Error> {
+        let floats = |values: &Vec<f64>| values.iter().map(|value| Float::from(*value)).collect::<Vec<_>>();
+        serializer.collect_seq(values.iter().map(floats))
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Vec<f64>>, D::Error> {
+        let floats = Vec::<Vec<Float>>::deserialize(deserializer)?;
+        let values = |floats: Vec<Float>| floats.into_iter().map(f64::from).collect();
+        Ok(floats.into_iter().map(values).collect())
+    }
+}
+
 /// For a `Vec<f64>` that may be long: `#[serde(with = "crate::float_serde::packed")]`. Lists of numbers are read, too.
 pub(crate) mod packed {
     use super::*;

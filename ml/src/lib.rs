@@ -42,7 +42,9 @@
 //! row-major, index = class·d + feature.
 
 mod block;
+mod buckets;
 mod error;
+mod exact_sum;
 mod float_serde;
 mod frame;
 mod java_text;
@@ -59,6 +61,7 @@ mod profile;
 mod row;
 mod simd;
 pub mod spark_cast;
+mod sql;
 mod stages;
 mod summary;
 #[cfg(test)]
@@ -85,7 +88,10 @@ pub use profile::{
 pub use row::RowProblem;
 pub use simd::force_baseline_instructions;
 pub use stages::{
-    FittedMinMaxScaler, FittedStage, FittedStringIndexer, HandleInvalid, MinMaxScaler, StageSpec,
-    StageStatistics, StringIndexer, StringOrder, VectorAssembler,
+    Attributes, Bucketizer, ColumnAttributes, FeatureHasher, FittedImputer, FittedInteraction,
+    FittedMinMaxScaler, FittedOneHotEncoder, FittedQuantileDiscretizer, FittedStage, FittedStandardScaler,
+    FittedStringIndexer, HandleInvalid, ImputeStrategy, Imputer, Interaction, MinMaxScaler, OneHotEncoder,
+    QuantileDiscretizer, Slot, SqlTransformer, StageSpec, StageStatistics, StandardScaler, StringIndexer,
+    StringOrder, VectorAssembler,
 };
 pub use summary::{MAX_CLASSES, Summary};

@@ -15,8 +15,8 @@ use crate::row;
 /// The `format` of a model file.
 pub const MODEL_FORMAT: &str = "rookery.model";
 /// The `version` of model files this crate writes. It reads those before, too: version 1 lacks the profile and what is
-/// done with invalid values.
-pub const MODEL_VERSION: u32 = 2;
+/// done with invalid values; version 2 knows three kinds of stages, StringIndexer, VectorAssembler and MinMaxScaler.
+pub const MODEL_VERSION: u32 = 3;
 
 /// A trained model with everything needed to predict from raw columns.
 #[derive(Debug, Clone, PartialEq)]
@@ -299,18 +299,16 @@ mod tests {
     use super::*;
     use crate::logistic_regression::Family;
     use crate::metrics::Metric;
-    use crate::stages::{
-        FittedStage, FittedStringIndexer, HandleInvalid, StringIndexer, StringOrder, VectorAssembler,
-    };
+    use crate::stages::{FittedStage, FittedStringIndexer, HandleInvalid, StringIndexer, VectorAssembler};
 
     fn indexer(input: &str, output: &str, labels: &[&str], handle_invalid: HandleInvalid) -> FittedStage {
         let params = StringIndexer {
-            input: input.into(),
-            output: output.into(),
-            order: StringOrder::FrequencyDesc,
+            input: Some(input.into()),
+            output: Some(output.into()),
             handle_invalid,
+            ..StringIndexer::default()
         };
-        let labels = labels.iter().map(|label| (*label).to_owned()).collect();
+        let labels = vec![labels.iter().map(|label| (*label).to_owned()).collect()];
         FittedStage::StringIndexer(FittedStringIndexer { params, labels })
     }
 
@@ -407,10 +405,10 @@ mod tests {
     fn other_versions_and_broken_models_are_refused() {
         let json = model().to_json().expect("writable");
         let error = |json: &str| Model::from_json(json).expect_err("not a model").to_string();
-        let newer = json.replacen("\"version\": 2", "\"version\": 3", 1);
+        let newer = json.replacen("\"version\": 3", "\"version\": 4", 1);
         assert_eq!(
             error(&newer),
-            "model: version 3 cannot be read, this program reads versions 1 to 2"
+            "model: version 4 cannot be read, this program reads versions 1 to 3"
         );
         assert_eq!(error("{}"), "model: expected format rookery.model, found none");
         let wrong = json.replacen("\"num_features\": 2", "\"num_features\": 3", 1);

@@ -3,14 +3,14 @@
 //! [`PipelineSpec`] is what the user writes, [`PipelineFit`] fits it in as few passes over the training rows as
 //! its stages allow, and [`FittedPipeline`] transforms rows, the same way in training and in serving.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use serde::{Deserialize, Serialize};
 
 use crate::error::MlError;
 use crate::frame::{ColumnKind, Frame};
 use crate::profile::ProfiledColumn;
-use crate::stages::{FittedStage, StageSpec};
+use crate::stages::{Attributes, FittedStage, StageSpec};
 
 mod fit;
 
@@ -53,8 +53,8 @@ impl PipelineSpec {
     ) -> Result<Vec<(String, ColumnKind)>, MlError> {
         let mut schema = inputs.to_vec();
         for (index, stage) in self.stages.iter().enumerate() {
-            let output = add_stage(stage, &schema).map_err(|e| e.in_stage(index, stage.type_name()))?;
-            schema.push(output);
+            let outputs = add_stage(stage, &schema).map_err(|e| e.in_stage(index, stage.type_name()))?;
+            schema.extend(outputs);
         }
         Ok(schema)
     }
@@ -89,7 +89,11 @@ impl PipelineSpec {
     }
 }
 
-fn add_stage(stage: &StageSpec, schema: &[(String, ColumnKind)]) -> Result<(String, ColumnKind), MlError> {
+/// The columns that a stage adds.
+fn add_stage(
+    stage: &StageSpec,
+    schema: &[(String, ColumnKind)],
+) -> Result<Vec<(String, ColumnKind)>, MlError> {
     let mut inputs = Vec::new();
     for input in stage.inputs() {
         let Some((_, kind)) = schema.iter().find(|(name, _)| name == input) else {
@@ -101,12 +105,16 @@ fn add_stage(stage: &StageSpec, schema: &[(String, ColumnKind)]) -> Result<(Stri
         };
         inputs.push((input, *kind));
     }
-    let kind = stage.check(&inputs)?;
-    let output = stage.output().to_owned();
-    if schema.iter().any(|(name, _)| *name == output) {
-        return Err(MlError::DuplicateColumn { column: output });
+    let kinds = stage.check(&inputs)?;
+    let mut outputs: Vec<(String, ColumnKind)> = Vec::new();
+    for (output, kind) in stage.outputs().into_iter().zip(kinds) {
+        if schema.iter().chain(&outputs).any(|(name, _)| name == output) {
+            let column = output.to_owned();
+            return Err(MlError::DuplicateColumn { column });
+        }
+        outputs.push((output.to_owned(), kind));
     }
-    Ok((output, kind))
+    Ok(outputs)
 }
 
 impl FittedPipeline {
@@ -126,13 +134,31 @@ impl FittedPipeline {
         let mut stages = Vec::new();
         for stage in self.stages.iter().rev() {
             let spec = stage.spec();
-            if needed.remove(spec.output()) {
+            let outputs = spec.outputs();
+            if outputs.iter().any(|output| needed.contains(*output)) {
+                needed.retain(|column| !outputs.contains(&column.as_str()));
                 needed.extend(spec.inputs().into_iter().map(str::to_owned));
                 stages.push(stage.clone());
             }
         }
         stages.reverse();
         FittedPipeline { stages }
+    }
+
+    /// Returns the names of the elements of the vector column `column`, where the stages tell: an assembled number has its
+    /// column's name, an element of a one-hot vector the column's and the category's (`island_vec_Biscoe`), as in Spark.
+    /// Of names that occur twice the later ones get their position, from 1. `None` where no stage makes the column.
+    pub fn element_names(&self, column: &str) -> Option<Vec<String>> {
+        let mut names = Attributes::after(&self.stages).names(column)?;
+        let mut taken: HashSet<String> = HashSet::with_capacity(names.len());
+        for (position, name) in names.iter_mut().enumerate() {
+            // A column that is assembled twice must not look like one.
+            if taken.contains(name) {
+                *name = format!("{name} ({})", position + 1);
+            }
+            taken.insert(name.clone());
+        }
+        Some(names)
     }
 
     /// Returns the columns that must be there before the first stage so that `column` can be made, ascending by
@@ -146,7 +172,9 @@ impl FittedPipeline {
 fn source_columns(stages: &[StageSpec], column: &str) -> BTreeSet<String> {
     let mut sources = BTreeSet::from([column.to_owned()]);
     for stage in stages.iter().rev() {
-        if sources.remove(stage.output()) {
+        let outputs = stage.outputs();
+        if outputs.iter().any(|output| sources.contains(*output)) {
+            sources.retain(|column| !outputs.contains(&column.as_str()));
             sources.extend(stage.inputs().into_iter().map(str::to_owned));
         }
     }

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::buckets::Buckets;
-use super::exact_sum::ExactSum;
 use super::{ColumnProfile, Profile, ValueProfile};
+use crate::buckets::Buckets;
 use crate::error::MlError;
+use crate::exact_sum::ExactSum;
 use crate::frame::{Column, Frame};
 
 /// Categories that a profile tells apart.

@@ -6,4 +6,7 @@ mod linfa;
 mod model_file;
 mod spark_converged;
 mod spark_lab;
+mod spark_sql;
+mod spark_stages;
 mod sparse;
+mod stage_laws;

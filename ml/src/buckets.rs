@@ -19,7 +19,7 @@ const NEGATIVE_ZERO: u64 = (1 << 63) - 1;
 
 /// A commutative monoid under [`merge`](Buckets::merge), with `default` as its neutral element.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub(super) struct Buckets {
+pub(crate) struct Buckets {
     shift: u32,
     /// Values of each key.
     counts: BTreeMap<u64, u64>,
@@ -27,12 +27,12 @@ pub(super) struct Buckets {
 
 impl Buckets {
     /// Counts `value`, which is no NaN.
-    pub(super) fn add(&mut self, value: f64) {
+    pub(crate) fn add(&mut self, value: f64) {
         *self.counts.entry(key(value) >> self.shift).or_default() += 1;
         self.coarsen();
     }
 
-    pub(super) fn merge(&mut self, other: &Buckets) {
+    pub(crate) fn merge(&mut self, other: &Buckets) {
         if other.shift > self.shift {
             self.shift_to(other.shift);
         }
@@ -45,7 +45,7 @@ impl Buckets {
 
     /// Edges and counts of a histogram whose bins hold about the same number of values; where there are few different
     /// values, one bin for each.
-    pub(super) fn histogram(&self) -> (Vec<f64>, Vec<u64>) {
+    pub(crate) fn histogram(&self) -> (Vec<f64>, Vec<u64>) {
         let total: u128 = self.counts.values().map(|count| u128::from(*count)).sum();
         let is_few = self.counts.len() as u64 <= BINS;
         let (mut edges, mut counts) = (Vec::new(), Vec::new());
@@ -63,6 +63,14 @@ impl Buckets {
         }
         counts.push(in_bin);
         (edges, counts)
+    }
+
+    /// The smallest and the largest key of each bucket, and its values; ascending.
+    pub(crate) fn ranges(&self) -> impl Iterator<Item = (u64, u64, u64)> {
+        let rest = (1_u64 << self.shift) - 1;
+        self.counts
+            .iter()
+            .map(move |(key, count)| (key << self.shift, (key << self.shift) | rest, *count))
     }
 
     fn largest_in(&self, key: u64) -> f64 {
@@ -104,7 +112,7 @@ impl Buckets {
 }
 
 /// The bits of `value` in an order in which they ascend with it; both zeros are one.
-fn key(value: f64) -> u64 {
+pub(crate) fn key(value: f64) -> u64 {
     let bits = (value + 0.0).to_bits();
     match bits >> 63 {
         0 => bits | (1 << 63),
@@ -112,7 +120,8 @@ fn key(value: f64) -> u64 {
     }
 }
 
-fn value(key: u64) -> f64 {
+/// The value whose key it is.
+pub(crate) fn value(key: u64) -> f64 {
     match key >> 63 {
         0 => f64::from_bits(!key),
         _ => f64::from_bits(key & !(1 << 63)),
