@@ -312,6 +312,7 @@ fn statistics(message: v1::StageStatistics) -> Result<(u32, StageStatistics), Fa
             max: range.max,
             count: range.count,
         },
+        Some(Statistics::Json(json)) => serde_json::from_str(&json).map_err(internal)?,
         None => return Err(internal("a worker's statistics lack their kind")),
     };
     Ok((message.stage, statistics))

@@ -85,7 +85,7 @@ impl TrainerService for TrainerServer {
             .await?;
         let profile_json = serde_json::to_string(&statistics.profile).map_err(internal)?;
         Ok(Response::new(v1::FitStagesResponse {
-            statistics: wire::statistics(statistics.stages),
+            statistics: wire::statistics(statistics.stages).map_err(internal)?,
             profile_json,
         }))
     }

@@ -74,9 +74,11 @@ fn malformed(what: impl std::fmt::Display) -> Failure {
     Failure::new(ErrorClass::Internal, format!("malformed request: {what}"))
 }
 
-pub(crate) fn statistics(stages: BTreeMap<u32, StageStatistics>) -> Vec<v1::StageStatistics> {
+pub(crate) fn statistics(
+    stages: BTreeMap<u32, StageStatistics>,
+) -> Result<Vec<v1::StageStatistics>, serde_json::Error> {
     use v1::stage_statistics::Statistics;
-    let entry = |(stage, statistics)| {
+    let entry = |(stage, statistics)| -> Result<_, serde_json::Error> {
         let statistics = match statistics {
             StageStatistics::LabelCounts(counts) => Statistics::LabelCounts(v1::LabelCounts {
                 counts: counts
@@ -85,11 +87,12 @@ pub(crate) fn statistics(stages: BTreeMap<u32, StageStatistics>) -> Vec<v1::Stag
                     .collect(),
             }),
             StageStatistics::Range { min, max, count } => Statistics::Range(v1::Range { min, max, count }),
+            other => Statistics::Json(serde_json::to_string(&other)?),
         };
-        v1::StageStatistics {
+        Ok(v1::StageStatistics {
             stage,
             statistics: Some(statistics),
-        }
+        })
     };
     stages.into_iter().map(entry).collect()
 }
