@@ -32,8 +32,10 @@ pub(crate) struct Input {
     pub(crate) kind: ColumnKind,
     /// The stages that number its values.
     pub(crate) categories: Vec<Categories>,
-    /// What is known about it as a number, if a stage reads it as one.
+    /// What is known about it as a number, if a stage reads it that needs one in every row.
     pub(crate) number: Option<Number>,
+    /// Whether only stages read it that take every value as it is: an imputer, a hasher, an expression.
+    pub(crate) is_taken_as_it_is: bool,
 }
 
 /// A StringIndexer of an input, with a faster way to find a label.
@@ -55,8 +57,47 @@ pub(crate) struct Categories {
 pub(crate) struct Number {
     /// Whether the stage that reads it leaves rows out that have none.
     pub(crate) is_skipped: bool,
+    /// Whether the stages take infinities, as those do that sort into buckets.
+    pub(crate) takes_infinities: bool,
     /// The mean of training.
     pub(crate) reference: Option<f64>,
+}
+
+/// How a stage takes the values of a column that it reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reading {
+    /// It needs a finite number; whether it leaves rows out that have none.
+    FiniteNumber { is_skipped: bool },
+    /// It needs a number that may be infinite.
+    AnyNumber { is_skipped: bool },
+    /// It has an answer for whatever there is.
+    AsItIs,
+}
+
+impl Reading {
+    fn of(stage: &StageSpec) -> Self {
+        let bucketed = |handle_invalid| match handle_invalid {
+            HandleInvalid::Keep => Self::AsItIs,
+            handling => Self::AnyNumber {
+                is_skipped: handling == HandleInvalid::Skip,
+            },
+        };
+        match stage {
+            StageSpec::VectorAssembler(assembler) => Self::FiniteNumber {
+                is_skipped: assembler.handle_invalid == HandleInvalid::Skip,
+            },
+            StageSpec::Bucketizer(stage) => bucketed(stage.handle_invalid),
+            StageSpec::QuantileDiscretizer(stage) => bucketed(stage.handle_invalid),
+            StageSpec::Imputer(_)
+            | StageSpec::FeatureHasher(_)
+            | StageSpec::SqlTransformer(_)
+            | StageSpec::StringIndexer(_) => Self::AsItIs,
+            StageSpec::MinMaxScaler(_)
+            | StageSpec::StandardScaler(_)
+            | StageSpec::OneHotEncoder(_)
+            | StageSpec::Interaction(_) => Self::FiniteNumber { is_skipped: false },
+        }
+    }
 }
 
 impl Plan {
@@ -64,7 +105,7 @@ impl Plan {
         let needed = model.pipeline.needed_for(&model.features).stages;
         let is_input = |name: &str| model.inputs.iter().any(|input| input.name == name);
         let (indexers, stages): (Vec<FittedStage>, Vec<FittedStage>) = needed.into_iter().partition(
-            |stage| matches!(stage, FittedStage::StringIndexer(indexer) if is_input(&indexer.params.input)),
+            |stage| matches!(stage, FittedStage::StringIndexer(indexer) if indexer.columns().all(|(input, ..)| is_input(input))),
         );
         let indexers: Vec<FittedStringIndexer> = indexers
             .into_iter()
@@ -74,22 +115,29 @@ impl Plan {
             })
             .collect();
         let profile = model.profile.as_ref();
-        let inputs = model.inputs.iter().map(|input| Input {
-            name: input.name.clone(),
-            kind: input.kind,
-            categories: indexers
-                .iter()
-                .filter(|indexer| indexer.params.input == input.name)
-                .map(|indexer| Categories::of(indexer, profile))
-                .collect(),
-            number: Number::of(&input.name, &stages, profile),
+        let inputs = model.inputs.iter().map(|input| {
+            let readings = readings(&input.name, &stages);
+            let categories = indexers.iter().flat_map(|indexer| {
+                let own = indexer
+                    .columns()
+                    .filter(move |(column, ..)| *column == input.name);
+                own.map(move |(_, output, labels)| Categories::of(indexer, input, output, labels, profile))
+            });
+            Input {
+                name: input.name.clone(),
+                kind: input.kind,
+                categories: categories.collect(),
+                number: Number::of(&input.name, &readings, profile),
+                is_taken_as_it_is: !readings.is_empty()
+                    && readings.iter().all(|reading| *reading == Reading::AsItIs),
+            }
         });
         let names = model.inputs.iter().map(|input| input.name.clone());
         Self {
             columns: model.inputs.clone(),
             positions: names.zip(0..).collect(),
             inputs: inputs.collect(),
-            feature_names: feature_names(&stages, model),
+            feature_names: feature_names(model),
             stages: FittedPipeline { stages },
         }
     }
@@ -104,11 +152,16 @@ impl Plan {
 }
 
 impl Categories {
-    fn of(indexer: &FittedStringIndexer, profile: Option<&Profile>) -> Self {
-        let labels = &indexer.labels;
+    fn of(
+        indexer: &FittedStringIndexer,
+        input: &InputColumn,
+        output: &str,
+        labels: &[String],
+        profile: Option<&Profile>,
+    ) -> Self {
         let numbered = labels.iter().enumerate();
         let index_of: HashMap<String, f64> = numbered.map(|(i, label)| (label.clone(), i as f64)).collect();
-        let counted = match values(profile, &indexer.params.input) {
+        let counted = match values(profile, &input.name) {
             Some(ValueProfile::Categories { counts, .. }) => counts.first().map(|(label, _)| label),
             _ => None,
         };
@@ -119,7 +172,7 @@ impl Categories {
             StringOrder::AlphabetDesc | StringOrder::AlphabetAsc => None,
         });
         Self {
-            output: indexer.params.output.clone(),
+            output: output.to_string(),
             reference: most_frequent.and_then(|label| index_of.get(label).copied()),
             index_of,
             handle_invalid: indexer.params.handle_invalid,
@@ -128,24 +181,33 @@ impl Categories {
     }
 }
 
+/// How the stages that are left take the values of an input.
+fn readings(name: &str, stages: &[FittedStage]) -> Vec<Reading> {
+    let specs = stages.iter().map(FittedStage::spec);
+    specs
+        .filter(|stage| stage.inputs().contains(&name))
+        .map(|stage| Reading::of(&stage))
+        .collect()
+}
+
 impl Number {
-    fn of(name: &str, stages: &[FittedStage], profile: Option<&Profile>) -> Option<Self> {
-        let mut readers = stages
-            .iter()
-            .map(FittedStage::spec)
-            .filter(|stage| stage.inputs().contains(&name))
-            .peekable();
-        readers.peek()?;
-        let is_skipped = readers.any(|stage| match stage {
-            StageSpec::VectorAssembler(assembler) => assembler.handle_invalid == HandleInvalid::Skip,
-            StageSpec::StringIndexer(_) | StageSpec::MinMaxScaler(_) => false,
+    fn of(name: &str, readings: &[Reading], profile: Option<&Profile>) -> Option<Self> {
+        let skipped = readings.iter().filter_map(|reading| match reading {
+            Reading::FiniteNumber { is_skipped } | Reading::AnyNumber { is_skipped } => Some(*is_skipped),
+            Reading::AsItIs => None,
         });
+        let skipped: Vec<bool> = skipped.collect();
+        if skipped.is_empty() {
+            return None;
+        }
+        let is_finite = |reading: &Reading| matches!(reading, Reading::FiniteNumber { .. });
         let reference = match values(profile, name) {
             Some(ValueProfile::Numbers { mean, .. }) => Some(*mean).filter(|mean| mean.is_finite()),
             _ => None,
         };
         Some(Self {
-            is_skipped,
+            is_skipped: skipped.contains(&true),
+            takes_infinities: !readings.iter().any(is_finite),
             reference,
         })
     }
@@ -158,30 +220,11 @@ pub(crate) fn values<'a>(profile: Option<&'a Profile>, column: &str) -> Option<&
     Some(&found.values)
 }
 
-/// The column that each feature comes from, as it was assembled: a category's number has its own column's name. Where
-/// that can't be told, features are numbered.
-fn feature_names(stages: &[FittedStage], model: &Model) -> Vec<String> {
-    let mut names: HashMap<String, Vec<String>> = HashMap::new();
-    for stage in stages {
-        let spec = stage.spec();
-        let elements = spec.inputs().into_iter().flat_map(|input| {
-            let known = names.get(input).cloned();
-            known.unwrap_or_else(|| vec![input.to_string()])
-        });
-        let elements = match spec {
-            StageSpec::StringIndexer(_) => vec![spec.output().to_string()],
-            StageSpec::VectorAssembler(_) | StageSpec::MinMaxScaler(_) => elements.collect(),
-        };
-        names.insert(spec.output().to_string(), elements);
-    }
+/// What each feature is: the column that it comes from, as it was assembled; an element of a one-hot vector has the
+/// category's name. Where that can't be told, features are numbered.
+fn feature_names(model: &Model) -> Vec<String> {
     let width = model.classifier.num_features;
-    let found = names.remove(&model.features).filter(|found| found.len() == width);
-    let mut found = found.unwrap_or_else(|| (0..width).map(|i| format!("{}[{i}]", model.features)).collect());
-    for position in 1..found.len() {
-        // A column that is assembled twice must not look like one.
-        if found[..position].contains(&found[position]) {
-            found[position] = format!("{} ({})", found[position], position + 1);
-        }
-    }
-    found
+    let found = model.pipeline.element_names(&model.features);
+    let found = found.filter(|found| found.len() == width);
+    found.unwrap_or_else(|| (0..width).map(|i| format!("{}[{i}]", model.features)).collect())
 }

@@ -258,6 +258,8 @@ impl Scorer {
                     _ => rows.check(position, input, number, column),
                 };
                 frame = frame.with_column(&input.name, column)?;
+            } else if input.is_taken_as_it_is {
+                frame = frame.with_column(&input.name, column)?;
             }
         }
         Ok(frame)

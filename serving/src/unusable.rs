@@ -127,7 +127,9 @@ impl Rows {
         if is_clean(&column) {
             return column;
         }
-        let unusable: Vec<usize> = (0..self.count).filter(|row| !is_usable(&column, *row)).collect();
+        let unusable: Vec<usize> = (0..self.count)
+            .filter(|row| !number.is_usable(&column, *row))
+            .collect();
         if unusable.is_empty() {
             return column;
         }
@@ -174,6 +176,11 @@ impl Categories {
 }
 
 impl Number {
+    fn is_usable(&self, column: &Column, row: usize) -> bool {
+        let is_usable = |value: f64| value.is_finite() || self.takes_infinities && !value.is_nan();
+        !column.is_null(row) && column.number(row).is_some_and(is_usable)
+    }
+
     /// An assembler that keeps invalid rows makes NaN of them, for which no classifier has an answer.
     fn fate(&self, policy: InvalidValue) -> Fate {
         match policy {
@@ -189,10 +196,6 @@ impl Number {
 fn is_clean(column: &Column) -> bool {
     let is_whole = !matches!(column.data, ColumnData::Float(_) | ColumnData::Double(_));
     column.validity.is_none() && is_whole
-}
-
-fn is_usable(column: &Column, row: usize) -> bool {
-    !column.is_null(row) && column.number(row).is_some_and(f64::is_finite)
 }
 
 /// What a column of a kind holds, for messages.
