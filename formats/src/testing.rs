@@ -101,8 +101,10 @@ pub(crate) fn model(stages: &str, classes: usize, family: Family, thresholds: Op
     }
     let pipeline = fit.finish().unwrap();
     let transformed = pipeline.transform(training.clone()).unwrap();
-    let ColumnData::Vector { width, .. } = transformed.column("features").unwrap().data else {
-        panic!("features are a vector");
+    let width = match &transformed.column("features").unwrap().data {
+        ColumnData::Vector { width, .. } => *width,
+        ColumnData::Sparse(vectors) => vectors.width(),
+        _ => panic!("features are a vector"),
     };
     let mut n = Numbers(7);
     let rows = family.coefficient_rows(classes);

@@ -9,7 +9,7 @@ use crate::testing::{Numbers, assembler, frame, indexer, lab, model, scaler};
 use crate::{Comparison, Format, FormatError, ModelDirectory, Written, files_of};
 
 /// The model's answers for `rows`, compared with those of each format that it was written in.
-fn compared(model: &Model, rows: &Frame) -> Vec<(Format, FormatParity)> {
+pub(crate) fn compared(model: &Model, rows: &Frame) -> Vec<(Format, FormatParity)> {
     let directory = ModelDirectory::new(model, 0).unwrap();
     let ours = model.predict(rows.clone()).unwrap();
     let compare = |written: &Written| {
@@ -19,7 +19,7 @@ fn compared(model: &Model, rows: &Frame) -> Vec<(Format, FormatParity)> {
     directory.written().iter().map(compare).collect()
 }
 
-fn holds(name: &str, model: &Model, rows: &Frame, formats: &[Format]) {
+pub(crate) fn holds(name: &str, model: &Model, rows: &Frame, formats: &[Format]) {
     let compared = compared(model, rows);
     assert!(
         formats.iter().all(|f| compared.iter().any(|(own, _)| own == f)),
