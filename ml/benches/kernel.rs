@@ -172,5 +172,6 @@ fn coefficients(case: &Case) -> KernelCoefficients {
             .collect(),
         offsets: vec![0.1; case.classes],
         hessian: case.hessian,
+        class_weights: Vec::new(),
     }
 }

@@ -101,6 +101,14 @@ impl Block {
         self.weight_sum
     }
 
+    /// Returns Σw, with the weight of each row times the factor of its class, where there are such factors.
+    pub(crate) fn weight_sum_by(&self, class_weights: &[f64]) -> f64 {
+        match class_weights.is_empty() {
+            true => self.weight_sum,
+            false => lanes::sum_by(self.rows, |row| self.weight_by(class_weights, row)),
+        }
+    }
+
     pub(crate) fn columns(&self) -> &[Values] {
         &self.features
     }
@@ -116,6 +124,13 @@ impl Block {
 
     pub(crate) fn weight(&self, row: usize) -> f64 {
         self.weights.as_ref().map_or(1.0, |weights| weights.at(row))
+    }
+
+    /// Returns the weight of a row times the factor of its class; a class without one counts as it is.
+    #[inline(always)]
+    pub(crate) fn weight_by(&self, class_weights: &[f64], row: usize) -> f64 {
+        let factor = class_weights.get(self.labels.at(row) as usize).copied();
+        self.weight(row) * factor.unwrap_or(1.0)
     }
 
     /// Returns the bytes the values take.

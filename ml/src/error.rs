@@ -105,6 +105,16 @@ pub enum MlError {
         /// The most classes there may be.
         bound: usize,
     },
+    /// Second derivatives of so many pairs of coefficients are not made.
+    #[error(
+        "{count} second derivatives would be needed, at most {bound} are made; standard errors are for fewer features or classes"
+    )]
+    TooManySecondDerivatives {
+        /// How many.
+        count: usize,
+        /// The most there may be.
+        bound: usize,
+    },
     /// Two shapes that must agree do not.
     #[error("{what}: expected {expected}, got {got}")]
     Shape {
@@ -194,6 +204,7 @@ impl MlError {
             | MlError::WrongKind { .. }
             | MlError::InvalidParameter { .. }
             | MlError::Requirement(_)
+            | MlError::TooManySecondDerivatives { .. }
             | MlError::UnknownMetric { .. } => MlErrorKind::Config,
             MlError::Value { .. }
             | MlError::InvalidRow { .. }

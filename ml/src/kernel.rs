@@ -48,6 +48,13 @@ pub struct KernelCoefficients {
     /// Whether second derivatives are wanted, too.
     #[serde(default)]
     pub hessian: bool,
+    /// Factors of the rows' weights, by label; empty where every one is 1.
+    #[serde(
+        with = "crate::float_serde::vector",
+        default,
+        skip_serializing_if = "Vec::is_empty"
+    )]
+    pub class_weights: Vec<f64>,
 }
 
 impl KernelCoefficients {
@@ -128,7 +135,7 @@ pub fn accumulate(
             });
         }
     }
-    partial.weight_sum += block.weight_sum();
+    partial.weight_sum += block.weight_sum_by(&coefficients.class_weights);
     partial.rows += block.rows() as u64;
     simd::dispatch(Pass {
         partial,
@@ -172,6 +179,7 @@ mod tests {
             coefficients,
             offsets,
             hessian: false,
+            class_weights: Vec::new(),
         }
     }
 
@@ -258,6 +266,7 @@ mod tests {
                 coefficients: (0..7 * classes).map(|i| 0.7 - 0.3 * (i % 5) as f64).collect(),
                 offsets: vec![0.1; classes],
                 hessian: true,
+                class_weights: Vec::new(),
             };
             for weighted in [false, true] {
                 let block = uneven_block(classes.max(2), weighted);

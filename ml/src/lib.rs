@@ -45,6 +45,7 @@ mod block;
 mod error;
 mod float_serde;
 mod frame;
+mod inference;
 mod java_text;
 mod kernel;
 mod lanes;
@@ -64,17 +65,20 @@ mod summary;
 #[cfg(test)]
 mod testing;
 pub mod tree;
+mod warning;
 
 pub use block::{BLOCK_ROWS, Block, BlockBuilder};
 pub use error::{MlError, MlErrorKind};
 pub use frame::{Column, ColumnData, ColumnKind, Frame};
+pub use inference::{Inference, InferencePass, LeftOut, StandardErrors, Term};
 pub use kernel::{KernelCoefficients, accumulate};
 pub use linfa_api::{ClassLabel, FittedLogisticRegression, LogisticRegression, fit_blocks};
 pub use logistic_regression::{
-    Ask, Family, FamilyParam, Fit, LogisticRegressionModel, LogisticRegressionParams, Objective, Scores,
-    Solution, Solver, Training, ValidLogisticRegressionParams,
+    Ask, ClassWeight, ClassWeightRule, EarlyStoppingParams, Family, FamilyParam, Fit,
+    LogisticRegressionModel, LogisticRegressionParams, Look, Objective, Scores, Solution, Solver, Training,
+    ValidLogisticRegressionParams,
 };
-pub use metrics::{ConfusionCell, LOG_LOSS_EPSILON, Metric, MulticlassMetrics};
+pub use metrics::{ConfusionCell, LOG_LOSS_EPSILON, Metric, MulticlassMetrics, RankedScore, Ranking};
 pub use model::{InputColumn, MODEL_FORMAT, MODEL_VERSION, Model, Predictions};
 pub use optimizer::TerminationReason;
 pub use partial::Partial;
@@ -89,3 +93,4 @@ pub use stages::{
     StageStatistics, StringIndexer, StringOrder, VectorAssembler,
 };
 pub use summary::{MAX_CLASSES, Summary};
+pub use warning::{Warning, WarningKind};

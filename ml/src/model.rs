@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::MlError;
 use crate::frame::{Column, ColumnData, ColumnKind, Frame};
 use crate::logistic_regression::LogisticRegressionModel;
-use crate::metrics::MulticlassMetrics;
+use crate::metrics::{MulticlassMetrics, RankedScore, Ranking};
 use crate::pipeline::FittedPipeline;
 use crate::profile::{InvalidValues, Profile};
 use crate::row;
@@ -236,6 +236,30 @@ impl Model {
         label: &str,
         weight: Option<&str>,
     ) -> Result<MulticlassMetrics, MlError> {
+        self.judge(frame, label, weight, false)
+    }
+
+    /// As [`evaluate`](Model::evaluate), with the ranking of the rows by the margin of class 1 over the others: what the
+    /// areas under curves follow from. It takes some 24 bytes for each distinct margin.
+    ///
+    /// # Errors
+    /// As [`evaluate`](Model::evaluate).
+    pub fn evaluate_ranked(
+        &self,
+        frame: Frame,
+        label: &str,
+        weight: Option<&str>,
+    ) -> Result<MulticlassMetrics, MlError> {
+        self.judge(frame, label, weight, true)
+    }
+
+    fn judge(
+        &self,
+        frame: Frame,
+        label: &str,
+        weight: Option<&str>,
+        with_ranking: bool,
+    ) -> Result<MulticlassMetrics, MlError> {
         let frame = self.pipeline.transform(frame)?;
         let labels = frame.column(label)?;
         row::require_numeric(label, labels)?;
@@ -245,6 +269,7 @@ impl Model {
         }
         let scores = self.predict_features(&frame)?;
         let mut metrics = MulticlassMetrics::default();
+        let mut ranked = Vec::new();
         let probabilities = scores.probability.chunks_exact(scores.classes);
         for (row, (prediction, probability)) in scores.prediction.iter().zip(probabilities).enumerate() {
             let invalid = |problem| MlError::InvalidRow {
@@ -256,7 +281,16 @@ impl Model {
                 .map_or(Ok(1.0), |column| row::weight_at(column, row))
                 .map_err(invalid)?;
             metrics.add(label, *prediction, probability, weight);
+            if with_ranking {
+                let (positive, negative) = if label > 0.5 { (weight, 0.0) } else { (0.0, weight) };
+                ranked.push(RankedScore {
+                    score: scores.raw[row * scores.classes + 1],
+                    positive,
+                    negative,
+                });
+            }
         }
+        metrics.ranking = Ranking::new(ranked);
         Ok(metrics)
     }
 

@@ -13,6 +13,7 @@ use crate::profile::ProfiledColumn;
 use crate::stages::{FittedStage, StageSpec};
 
 mod fit;
+mod slots;
 
 pub use fit::{FitPass, FitStatistics, PassStage, PipelineFit};
 

@@ -30,6 +30,9 @@ pub struct Summary {
     pub m2: Vec<f64>,
     /// Σwᵢ of each class, by label; as long as the largest label needs.
     pub label_weights: Vec<f64>,
+    /// The factors by class that are in all these weights; empty where every one is 1.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub class_weights: Vec<f64>,
 }
 
 impl Summary {
@@ -38,13 +41,27 @@ impl Summary {
     /// # Errors
     /// [`MlError::TooManyClasses`] if a label is [`MAX_CLASSES`] or more.
     pub fn of_blocks(blocks: &[Block]) -> Result<Summary, MlError> {
+        Summary::of_weighted_blocks(blocks, &[])
+    }
+
+    /// Returns the summary of all rows of `blocks`, in order, the weight of each row times the factor of its class, where
+    /// there are factors: the same bits as if the products were the rows' weights.
+    ///
+    /// # Errors
+    /// As [`of_blocks`](Summary::of_blocks).
+    pub fn of_weighted_blocks(blocks: &[Block], class_weights: &[f64]) -> Result<Summary, MlError> {
         blocks.iter().try_fold(Summary::default(), |total, block| {
-            Ok(total.merge(Summary::of_block(block)?))
+            Ok(total.merge(Summary::of_block(block, class_weights)?))
         })
     }
 
-    fn of_block(block: &Block) -> Result<Summary, MlError> {
-        let weights: Vec<f64> = block.weights().collect();
+    fn of_block(block: &Block, class_weights: &[f64]) -> Result<Summary, MlError> {
+        let weights: Vec<f64> = match class_weights.is_empty() {
+            true => block.weights().collect(),
+            false => (0..block.rows())
+                .map(|row| block.weight_by(class_weights, row))
+                .collect(),
+        };
         let Some(first) = weights.iter().position(|weight| *weight > 0.0) else {
             return Ok(Summary::default());
         };
@@ -64,7 +81,7 @@ impl Summary {
             label_weights[class] += weight;
             rows += 1;
         }
-        let weight_sum = block.weight_sum();
+        let weight_sum = block.weight_sum_by(class_weights);
         let moments = block.columns().iter().map(|values| match values {
             Values::Single(values) => moments(values, &weights, first, weight_sum),
             Values::Double(values) => moments(values, &weights, first, weight_sum),
@@ -77,6 +94,7 @@ impl Summary {
             mean,
             m2,
             label_weights,
+            class_weights: class_weights.to_vec(),
         })
     }
 
@@ -120,6 +138,7 @@ impl Summary {
             mean,
             m2,
             label_weights: longer,
+            class_weights: self.class_weights,
         }
     }
 

@@ -37,10 +37,10 @@ pub(super) fn accumulate(partial: &mut Partial, block: &Block, coefficients: &Ke
             losses_and_multipliers(&labels[start..start + rows], multipliers, losses);
         });
         if let Some(second) = &mut second {
-            second.add(block, start, multipliers);
+            second.add(block, &coefficients.class_weights, start, multipliers);
         }
-        weigh(block, start, multipliers);
-        weigh(block, start, losses);
+        weigh(block, &coefficients.class_weights, start, multipliers);
+        weigh(block, &coefficients.class_weights, start, losses);
         sums.add_losses(losses);
         gradient(block.columns(), start, multipliers, &mut sums.features);
         sums.add_totals(0, multipliers);
@@ -70,7 +70,7 @@ impl Second {
 
     /// Adds a tile, by its unweighted multipliers.
     #[inline(always)]
-    fn add(&mut self, block: &Block, start: usize, multipliers: &[f64]) {
+    fn add(&mut self, block: &Block, class_weights: &[f64], start: usize, multipliers: &[f64]) {
         let width = block.width();
         let curvatures = &mut self.curvatures[..multipliers.len()];
         for (curvature, multiplier) in curvatures.iter_mut().zip(multipliers) {
@@ -78,7 +78,7 @@ impl Second {
             let m = multiplier.abs();
             *curvature = m * (1.0 - m);
         }
-        weigh(block, start, curvatures);
+        weigh(block, class_weights, start, curvatures);
         let chunks = self.features.len() / width;
         for (tile, h) in curvatures.as_chunks::<LANES>().0.chunks(chunks).enumerate() {
             let features = &mut self.features[..width * h.len()];

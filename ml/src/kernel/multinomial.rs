@@ -38,14 +38,24 @@ pub(super) fn accumulate(partial: &mut Partial, block: &Block, coefficients: &Ke
                 let of_class = |class: usize| &margins[class * chunks..(class + 1) * chunks];
                 let curvature = &mut curvature[..chunks];
                 curvatures(of_class(k), (k != l).then(|| of_class(l)), curvature);
-                weigh(block, first * LANES, curvature.as_flattened_mut());
+                weigh(
+                    block,
+                    &coefficients.class_weights,
+                    first * LANES,
+                    curvature.as_flattened_mut(),
+                );
                 triangle.add(features, curvature);
             }
         }
         subtract_labels(block, first * LANES, margins, chunks);
-        weigh(block, first * LANES, losses);
+        weigh(block, &coefficients.class_weights, first * LANES, losses);
         for of_class in margins.chunks_exact_mut(chunks) {
-            weigh(block, first * LANES, of_class.as_flattened_mut());
+            weigh(
+                block,
+                &coefficients.class_weights,
+                first * LANES,
+                of_class.as_flattened_mut(),
+            );
         }
         sums.add_losses(losses);
         all_dots(features, width, margins, &mut sums.features);

@@ -88,6 +88,14 @@ fn add(mut sums: Lanes, values: &[f64]) -> Lanes {
     sums
 }
 
+/// The factor is rounded once, as that of a column of weights.
+#[inline(always)]
+fn weigh_by_class(block: &Block, class_weights: &[f64], start: usize, values: &mut [f64]) {
+    for (row, value) in (start..block.rows()).zip(values) {
+        *value *= block.weight_by(class_weights, row);
+    }
+}
+
 #[inline(always)]
 fn multiply<T: Copy + Into<f64>>(values: &mut [f64], weights: &[T]) {
     for (value, weight) in values.iter_mut().zip(weights) {
@@ -97,8 +105,10 @@ fn multiply<T: Copy + Into<f64>>(values: &mut [f64], weights: &[T]) {
 
 /// Multiplies losses and multipliers by the rows' weights, and leaves out the rows that fill the last lanes.
 #[inline(always)]
-pub(super) fn weigh(block: &Block, start: usize, values: &mut [f64]) {
-    if let Some(weights) = block.weight_values() {
+pub(super) fn weigh(block: &Block, class_weights: &[f64], start: usize, values: &mut [f64]) {
+    if !class_weights.is_empty() {
+        weigh_by_class(block, class_weights, start, values);
+    } else if let Some(weights) = block.weight_values() {
         typed!(weights, weights => multiply(values, &weights[start..]));
     }
     if let Some(padding) = block

@@ -61,7 +61,7 @@ impl Objective {
     }
 
     /// The triangle of raw sums, for centred features divided by their deviation.
-    fn standardized(&self, sums: &[f64]) -> Vec<f64> {
+    pub(crate) fn standardized(&self, sums: &[f64]) -> Vec<f64> {
         let width = self.width();
         let (mean, scale) = (|j: usize| self.centre(j), |j: usize| self.scale(j));
         let of_one = &sums[at(width, 0)..];

@@ -4,6 +4,7 @@ use std::ops::Deref;
 
 use serde::{Deserialize, Serialize};
 
+use super::class_weight::ClassWeight;
 use crate::error::MlError;
 
 const COMPONENT: &str = "LogisticRegression";
@@ -61,6 +62,9 @@ pub struct LogisticRegressionParams {
     pub thresholds: Option<Vec<f64>>,
     /// Which optimiser.
     pub solver: Solver,
+    /// Weights of the classes, beside the rows' own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub class_weight: Option<ClassWeight>,
 }
 
 impl Default for LogisticRegressionParams {
@@ -76,6 +80,7 @@ impl Default for LogisticRegressionParams {
             threshold: None,
             thresholds: None,
             solver: Solver::Auto,
+            class_weight: None,
         }
     }
 }
@@ -120,6 +125,7 @@ impl LogisticRegressionParams {
     pub(crate) fn check_all(&self) -> Result<(), MlError> {
         self.check_ranges()?;
         self.check_thresholds()?;
+        self.class_weight.as_ref().map_or(Ok(()), ClassWeight::check)?;
         self.check_solver()
     }
 

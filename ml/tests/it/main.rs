@@ -1,6 +1,9 @@
 //! The crate against the outside: Spark's stored answers, linfa, and laws that must hold for any rows.
 
+mod class_weights;
+mod early_stopping;
 mod fixtures;
+mod inference;
 mod laws;
 mod linfa;
 mod model_file;
