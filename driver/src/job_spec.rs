@@ -1,16 +1,22 @@
 //! [`JobSpec`]: a job file as the user wrote it, and [`ValidJobSpec`], what is left to do once names and numbers
 //! are known to be right.
 
+use std::time::Duration;
+
 use rookery_data::spec::{DataSpec, SplitSpec};
 use rookery_ml::{
-    FamilyParam, InvalidValues, LogisticRegressionParams, Metric, PipelineSpec, Solver, StageSpec,
-    ValidLogisticRegressionParams,
+    ClassWeight, EarlyStoppingParams, FamilyParam, InvalidValues, LogisticRegressionParams, Metric,
+    PipelineSpec, Solver, StageSpec, ValidLogisticRegressionParams,
 };
 use rookery_proto::{ErrorClass, Failure};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
 use crate::error::of_ml;
+
+mod care;
+
+pub use care::{EarlyStoppingSection, InferenceOptions, InferenceSection, WatchedPart};
 
 /// A job file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -50,6 +56,9 @@ pub struct JobSection {
     /// Experiment its runs belong to; the job's name without it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub experiment: Option<String>,
+    /// How long the job may take, such as `2h`: see [`TrainingSection::deadline`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deadline: Option<String>,
 }
 
 /// `[training]`.
@@ -66,6 +75,15 @@ pub struct TrainingSection {
     /// Parameters that all runs share (Spark's `LogisticRegression`).
     #[serde(default)]
     pub logistic_regression: LogisticRegressionParams,
+    /// Whether each run tells the standard errors of its coefficients.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inference: Option<InferenceSection>,
+    /// Whether trainings end when the validation part gets no better.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub early_stopping: Option<EarlyStoppingSection>,
+    /// How long each run may train, such as `10m`; one that takes longer stops after its round, with the model it has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deadline: Option<String>,
 }
 
 /// `[[runs]]`: a name, and the parameters in which a run differs from the shared ones.
@@ -99,6 +117,8 @@ pub struct RunSection {
     pub thresholds: Option<Vec<f64>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub solver: Option<Solver>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub class_weight: Option<ClassWeight>,
 }
 
 impl RunSection {
@@ -114,6 +134,7 @@ impl RunSection {
             threshold: self.threshold.or(shared.threshold),
             thresholds: self.thresholds.clone().or_else(|| shared.thresholds.clone()),
             solver: self.solver.unwrap_or(shared.solver),
+            class_weight: self.class_weight.clone().or_else(|| shared.class_weight.clone()),
         }
     }
 }
@@ -170,6 +191,14 @@ pub struct ValidJobSpec {
     pub serving: InvalidValues,
     /// Where the runs are recorded; where the driver records without it.
     pub tracking_uri: Option<Url>,
+    /// Part of the intervals of coefficients that cover the truth; `None` without standard errors.
+    pub inference: Option<f64>,
+    /// When trainings stop early.
+    pub early_stopping: Option<EarlyStoppingParams>,
+    /// How long a run may train.
+    pub training_deadline: Option<Duration>,
+    /// How long the job may take.
+    pub job_deadline: Option<Duration>,
 }
 
 /// One run of a job.
@@ -202,7 +231,22 @@ impl JobSpec {
         if self.job.name.trim().is_empty() {
             return Err(Failure::new(ErrorClass::Config, "the job has no name").at("job.name"));
         }
+        let training = &self.training;
+        let early_stopping = training.early_stopping.as_ref();
+        let length = |text: &Option<String>, key| {
+            let text = text.as_deref();
+            text.map(|text| care::duration(text, key)).transpose()
+        };
         Ok(ValidJobSpec {
+            inference: match &training.inference {
+                Some(section) => section.check()?,
+                None => None,
+            },
+            early_stopping: early_stopping
+                .map(|section| section.check(&self.split.weights))
+                .transpose()?,
+            training_deadline: length(&training.deadline, "training.deadline")?,
+            job_deadline: length(&self.job.deadline, "job.deadline")?,
             experiment: self.job.experiment.unwrap_or_else(|| self.job.name.clone()),
             name: self.job.name,
             data: self.data,

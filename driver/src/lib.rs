@@ -86,7 +86,8 @@ pub use named_clusters::{
 };
 pub use planning::plan;
 pub use recording::{
-    JOB_ARTIFACT, LOSS_METRIC, MODEL_ARTIFACT, TAG_BASE_DIR, TAG_BEST_RUN, TAG_INDEX, TAG_JOB,
+    INFERENCE_ARTIFACT, INFERENCE_TABLE_ARTIFACT, JOB_ARTIFACT, LOSS_METRIC, MODEL_ARTIFACT, TAG_BASE_DIR,
+    TAG_BEST_RUN, TAG_INDEX, TAG_JOB, TAG_WARNING,
 };
 pub use records::{Delivery, JobRecords, Records, RemoteRecords, RunArtifacts};
 pub use scoring::ScoringSpec;

@@ -8,10 +8,7 @@ use rookery_data::engine::{Channels, WorkerConnection};
 use rookery_data::stores::Announcement;
 use rookery_data::{Progress, Work};
 use rookery_ml::tree::Node;
-use rookery_ml::{
-    ConfusionCell, Family, FitStatistics, KernelCoefficients, MulticlassMetrics, Partial, StageStatistics,
-    Summary,
-};
+use rookery_ml::{Family, FitStatistics, KernelCoefficients, Partial, StageStatistics, Summary};
 use rookery_proto::v1::trainer_service_client::TrainerServiceClient;
 use rookery_proto::{ErrorClass, Failure, MAX_MESSAGE_BYTES, SendTraceContext, v1};
 use tonic::service::interceptor::InterceptedService;
@@ -24,6 +21,9 @@ use crate::announcing;
 use crate::error::internal;
 
 mod formats;
+mod judging;
+
+pub(crate) use judging::Judging;
 
 /// The partitions of a dataset that one worker holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -160,6 +160,7 @@ impl WorkerChannel {
                 coefficients: coefficients.coefficients.clone(),
                 offsets: coefficients.offsets.clone(),
                 hessian: coefficients.hessian,
+                class_weights: coefficients.class_weights.clone(),
             }),
         };
         let mut client = self.client.clone();
@@ -174,32 +175,6 @@ impl WorkerChannel {
             .partials
             .into_iter()
             .map(|p| pair(p.node, p.partial, partial))
-            .collect()
-    }
-
-    pub(crate) async fn score_model(
-        &self,
-        task: &Task,
-        holding: &Holding,
-        model_json: String,
-        label: &str,
-        weight: Option<&str>,
-    ) -> Result<Vec<(Node, MulticlassMetrics)>, Failure> {
-        let request = v1::ScoreModelRequest {
-            task: key(task),
-            partitions: set(holding),
-            model_json,
-            label_column: label.to_string(),
-            weight_column: weight.unwrap_or_default().to_string(),
-        };
-        let mut client = self.client.clone();
-        let response = self
-            .bounded("score_model", Some(task), client.score_model(request))
-            .await?;
-        response
-            .metrics
-            .into_iter()
-            .map(|m| pair(m.node, m.metrics, metrics))
             .collect()
     }
 
@@ -390,6 +365,7 @@ fn summary(message: v1::Summary) -> Summary {
         mean: message.mean,
         m2: message.m2,
         label_weights: message.label_weights,
+        class_weights: Vec::new(),
     }
 }
 
@@ -400,23 +376,5 @@ fn partial(message: v1::Partial) -> Partial {
         rows: message.rows,
         gradient_sum: message.gradient_sum,
         hessian_sum: message.hessian_sum,
-    }
-}
-
-fn metrics(message: v1::ClassificationMetrics) -> MulticlassMetrics {
-    let cells = message
-        .cells
-        .into_iter()
-        .map(|cell| ConfusionCell {
-            label: cell.label,
-            prediction: cell.prediction,
-            weight: cell.weight,
-            rows: cell.rows,
-        })
-        .collect();
-    MulticlassMetrics {
-        cells,
-        log_loss_sum: message.log_loss_sum,
-        rows: message.rows,
     }
 }

@@ -4,6 +4,7 @@
 
 mod bad_input; // what is wrong, where, what was expected, and the exit code
 mod batch; // whole files of rows, scored on the cluster
+mod care; // standard errors, weights of classes, early stopping, deadlines
 mod chaos; // random faults, by a seed
 mod cluster; // workers that are missing, late or killed
 mod databricks; // clusters by REST, with the stock client

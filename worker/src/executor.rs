@@ -25,9 +25,11 @@ mod scoring;
 
 pub(crate) use scoring::{Piece, ScoredPiece};
 
-/// Part 0 of a split trains, part 1 tests.
+/// Part 0 of a split trains, part 1 tests, part 2 validates.
 const TRAINING_PART: usize = 0;
 const TEST_PART: usize = 1;
+/// Distinct scores that one answer holds at most, 24 bytes each.
+const MAX_RANKED_SCORES: usize = 8 << 20;
 
 /// Holds partitions and blocks, and computes on them.
 #[derive(Debug)]
@@ -135,6 +137,23 @@ impl Executor {
         Ok((merge_subtrees(set, summaries, &Summary::merge)?, bytes))
     }
 
+    /// Summarises the blocks of the named partitions, the rows weighed by their class.
+    pub(crate) fn summarize_blocks(
+        &self,
+        set: &PartitionSet,
+        blocks_id: &str,
+        class_weights: &[f64],
+    ) -> Result<Vec<(Node, Summary)>, Failure> {
+        let summaries = self.each_partition(set, |number| {
+            let blocks = self
+                .blocks
+                .get(&set.dataset, blocks_id, number)
+                .ok_or_else(|| missing(set, number))?;
+            Summary::of_weighted_blocks(&blocks, class_weights).map_err(|e| in_partition(&e, number))
+        })?;
+        merge_subtrees(set, summaries, &Summary::merge)
+    }
+
     /// One round: loss and gradient over the blocks of the named partitions.
     pub(crate) fn evaluate(
         &self,
@@ -157,25 +176,31 @@ impl Executor {
         merge_subtrees(set, partials, &Partial::merge)
     }
 
-    /// Scores the test part with `model`.
+    /// Scores a part with `model`.
     pub(crate) fn score(
         &self,
         set: &PartitionSet,
         model: &Model,
         columns: &LabelColumns,
+        (part, with_ranking): (usize, bool),
     ) -> Result<Vec<(Node, MulticlassMetrics)>, Failure> {
+        let judge = match with_ranking {
+            true => Model::evaluate_ranked,
+            false => Model::evaluate,
+        };
         let scored = self.each_partition(set, |number| {
             let partition = self.partition(&set.dataset, number)?;
             let mut metrics = MulticlassMetrics::default();
-            for frame in frames(&partition, TEST_PART) {
-                let scored = model
-                    .evaluate(frame?, &columns.label, columns.weight.as_deref())
+            for frame in frames(&partition, part) {
+                let scored = judge(model, frame?, &columns.label, columns.weight.as_deref())
                     .map_err(|e| in_partition(&e, number))?;
                 metrics = metrics.merge(scored);
             }
             Ok(metrics)
         })?;
-        merge_subtrees(set, scored, &MulticlassMetrics::merge)
+        let merged = merge_subtrees(set, scored, &MulticlassMetrics::merge)?;
+        check_ranking(&merged)?;
+        Ok(merged)
     }
 
     /// Compares a model with what was written of it, on the test part.
@@ -278,6 +303,23 @@ fn merge_subtrees<T>(
         }
     }
     Ok(merged)
+}
+
+/// An answer must fit into a message.
+fn check_ranking(merged: &[(Node, MulticlassMetrics)]) -> Result<(), Failure> {
+    let scores: usize = merged
+        .iter()
+        .map(|(_, metrics)| metrics.ranking.scores().len())
+        .sum();
+    if scores <= MAX_RANKED_SCORES {
+        return Ok(());
+    }
+    let message = format!(
+        "the rows of one worker have {scores} distinct scores, at most {MAX_RANKED_SCORES} are ranked for areas under curves"
+    );
+    Err(Failure::new(ErrorClass::Config, message).hint(
+        "leave areaUnderROC and areaUnderPR out, make the part smaller (split.weights), or use more workers",
+    ))
 }
 
 fn blocks_of(

@@ -43,6 +43,7 @@ pub(crate) fn coefficients(message: Option<v1::KernelCoefficients>) -> Result<Ke
         coefficients: message.coefficients,
         offsets: message.offsets,
         hessian: message.hessian,
+        class_weights: message.class_weights,
     })
 }
 
@@ -101,7 +102,14 @@ pub(crate) fn merge_node(node: Node) -> Option<v1::MergeNode> {
     })
 }
 
-pub(crate) fn summary(summary: Summary) -> v1::Summary {
+pub(crate) fn subtree_summary((node, summary): (Node, Summary)) -> v1::SubtreeSummary {
+    v1::SubtreeSummary {
+        node: merge_node(node),
+        summary: Some(self::summary(summary)),
+    }
+}
+
+fn summary(summary: Summary) -> v1::Summary {
     v1::Summary {
         rows: summary.rows,
         weight_sum: summary.weight_sum,
@@ -147,10 +155,14 @@ pub(crate) fn metrics(metrics: MulticlassMetrics) -> v1::ClassificationMetrics {
             rows: cell.rows,
         })
         .collect();
+    let ranking = metrics.ranking.scores();
     v1::ClassificationMetrics {
         cells,
         log_loss_sum: metrics.log_loss_sum,
         rows: metrics.rows,
+        ranked_scores: ranking.iter().map(|ranked| ranked.score).collect(),
+        ranked_positive: ranking.iter().map(|ranked| ranked.positive).collect(),
+        ranked_negative: ranking.iter().map(|ranked| ranked.negative).collect(),
     }
 }
 

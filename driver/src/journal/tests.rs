@@ -139,6 +139,7 @@ fn training() -> Training {
         mean: vec![0.5, -1.0],
         m2: vec![2.0, 3.0],
         label_weights: vec![2.0, 4.0],
+        class_weights: Vec::new(),
     };
     Training::new(&params, &summary).unwrap()
 }
