@@ -102,8 +102,14 @@ impl FitPass {
     /// [`MlError::Stage`] naming the stage that met a row or column it cannot use.
     pub fn accumulate(&self, frame: &Frame, statistics: &mut FitStatistics) -> Result<(), MlError> {
         statistics.profile.accumulate(frame)?;
+        // What comes after the last stage to be fitted is of no use here.
+        let is_fit = |part: &PassStage| matches!(part, PassStage::Fit { .. });
+        let used = self.stages.iter().rposition(is_fit).map_or(0, |last| last + 1);
+        if used == 0 {
+            return Ok(());
+        }
         let mut frame = frame.clone();
-        for part in &self.stages {
+        for part in &self.stages[..used] {
             match part {
                 PassStage::Apply { stage, fitted } => {
                     let applied = fitted.transform(frame);

@@ -26,9 +26,25 @@ pub(super) struct Buckets {
 }
 
 impl Buckets {
-    /// Counts `value`, which is no NaN.
-    pub(super) fn add(&mut self, value: f64) {
-        *self.counts.entry(key(value) >> self.shift).or_default() += 1;
+    /// Counts `values`, none of which is NaN.
+    pub(super) fn add_all(&mut self, values: &[f64]) {
+        let mut table = Table::new();
+        for value in values {
+            let counted = table.add(key(*value) >> self.shift);
+            if !counted {
+                self.take(&mut table);
+                // The shift may be larger now.
+                table.add(key(*value) >> self.shift);
+            }
+        }
+        self.take(&mut table);
+    }
+
+    /// Adds what a table counted by the keys of this shift, and leaves it empty.
+    fn take(&mut self, table: &mut Table) {
+        for (key, count) in table.drain() {
+            *self.counts.entry(key).or_default() += count;
+        }
         self.coarsen();
     }
 
@@ -103,6 +119,55 @@ impl Buckets {
     }
 }
 
+/// Counts of few keys, found by hashing: a value costs less than in an ordered map.
+struct Table {
+    /// Key and count; an empty slot has the count 0.
+    slots: Vec<(u64, u64)>,
+    used: usize,
+}
+
+impl Table {
+    const BITS: u32 = 12;
+    /// Slots that may be used: with few enough, keys seldom meet.
+    const MOST: usize = (1 << Self::BITS) / 4;
+
+    fn new() -> Self {
+        Self {
+            slots: vec![(0, 0); 1 << Self::BITS],
+            used: 0,
+        }
+    }
+
+    /// Counts `key`; whether there was room for it.
+    fn add(&mut self, key: u64) -> bool {
+        // Fibonacci hashing: neighbours, which keys often are, go to slots far apart.
+        let mut slot = (key.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (u64::BITS - Self::BITS)) as usize;
+        loop {
+            let (known, count) = &mut self.slots[slot];
+            if *count > 0 && *known == key {
+                *count += 1;
+                return true;
+            }
+            if *count == 0 {
+                if self.used == Self::MOST {
+                    return false;
+                }
+                (*known, *count) = (key, 1);
+                self.used += 1;
+                return true;
+            }
+            slot = (slot + 1) % self.slots.len();
+        }
+    }
+
+    /// Hands out the counts, in no particular order.
+    fn drain(&mut self) -> impl Iterator<Item = (u64, u64)> + '_ {
+        self.used = 0;
+        let slots = self.slots.iter_mut().filter(|(_, count)| *count > 0);
+        slots.map(std::mem::take)
+    }
+}
+
 /// The bits of `value` in an order in which they ascend with it; both zeros are one.
 fn key(value: f64) -> u64 {
     let bits = (value + 0.0).to_bits();
@@ -127,7 +192,7 @@ mod tests {
 
     fn of(values: &[f64]) -> Buckets {
         let mut buckets = Buckets::default();
-        values.iter().for_each(|value| buckets.add(*value));
+        buckets.add_all(values);
         buckets
     }
 

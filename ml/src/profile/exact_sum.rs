@@ -8,6 +8,9 @@ use serde::{Deserialize, Serialize};
 const SPAN: i32 = 32;
 /// The exponent of a double's last bit, for the smallest.
 const SMALLEST: i32 = -1074;
+/// The part of the smallest exponent, and how many there are up to the largest.
+const FIRST_PART: i32 = SMALLEST.div_euclid(SPAN);
+const PARTS: usize = (971_i32.div_euclid(SPAN) - FIRST_PART + 1) as usize;
 
 /// A commutative monoid under [`merge`](ExactSum::merge), with `default` as its neutral element.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -17,18 +20,30 @@ pub(super) struct ExactSum {
 }
 
 impl ExactSum {
-    /// Adds `value`, which is finite.
-    pub(super) fn add(&mut self, value: f64) {
-        let bits = value.to_bits();
-        let exponent = ((bits >> 52) & 0x7ff) as i32;
-        let fraction = (bits & ((1 << 52) - 1)) as i128;
-        let (whole, exponent) = match exponent {
-            0 => (fraction, SMALLEST),
-            _ => (fraction | (1 << 52), exponent - 1 + SMALLEST),
-        };
-        let (part, shift) = (exponent.div_euclid(SPAN), exponent.rem_euclid(SPAN));
-        let whole = if value.is_sign_negative() { -whole } else { whole };
-        *self.parts.entry(part).or_default() += whole << shift;
+    /// Adds `values`, all of them finite.
+    pub(super) fn add_all(&mut self, values: impl Iterator<Item = f64>) {
+        let mut parts = [0_i128; PARTS];
+        let mut is_used = [false; PARTS];
+        for value in values {
+            let bits = value.to_bits();
+            let exponent = (bits >> 52) & 0x7ff;
+            let fraction = bits & ((1 << 52) - 1);
+            // Counted from the smallest; numbers below the normal ones share its exponent.
+            let (whole, exponent) = match exponent {
+                0 => (fraction, 0),
+                _ => (fraction | (1 << 52), exponent - 1),
+            };
+            let above = exponent + (SMALLEST - FIRST_PART * SPAN) as u64;
+            let (part, shift) = (above / SPAN as u64, above % SPAN as u64);
+            let whole = i128::from(whole) << shift;
+            parts[part as usize] += if value.is_sign_negative() { -whole } else { whole };
+            is_used[part as usize] = true;
+        }
+        for (part, (whole, is_used)) in (FIRST_PART..).zip(parts.iter().zip(is_used)) {
+            if is_used {
+                *self.parts.entry(part).or_default() += whole;
+            }
+        }
     }
 
     pub(super) fn merge(&mut self, other: &ExactSum) {
@@ -63,7 +78,7 @@ mod tests {
 
     fn of(values: &[f64]) -> ExactSum {
         let mut sum = ExactSum::default();
-        values.iter().for_each(|value| sum.add(*value));
+        sum.add_all(values.iter().copied());
         sum
     }
 
