@@ -12,6 +12,11 @@ use crate::frame::{Column, ColumnData, ColumnKind, Frame};
 use crate::lanes::{self, LANES};
 use crate::row::{self, RowProblem};
 
+mod shared;
+
+pub(crate) use shared::Slice;
+pub use shared::{SharedBlocks, SharedColumn};
+
 /// Most rows in one block. 4096 doubles are 32 KiB for each feature.
 pub const BLOCK_ROWS: usize = 4096;
 
@@ -29,8 +34,8 @@ pub struct Block {
 /// One column of a block: a value for each row, then zeros until the last lane is full.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Values {
-    Single(Vec<f32>),
-    Double(Vec<f64>),
+    Single(Slice<f32>),
+    Double(Slice<f64>),
 }
 
 impl Values {
@@ -61,8 +66,8 @@ impl Values {
 
     fn memory_bytes(&self) -> usize {
         match self {
-            Values::Single(values) => size_of_val(values.as_slice()),
-            Values::Double(values) => size_of_val(values.as_slice()),
+            Values::Single(values) => values.memory_bytes(),
+            Values::Double(values) => values.memory_bytes(),
         }
     }
 }
@@ -118,7 +123,7 @@ impl Block {
         self.weights.as_ref().map_or(1.0, |weights| weights.at(row))
     }
 
-    /// Returns the bytes the values take.
+    /// Returns the bytes the values take, without those that it shares.
     pub fn memory_bytes(&self) -> usize {
         let columns = self.features.iter().chain([&self.labels]).chain(&self.weights);
         columns.map(Values::memory_bytes).sum::<usize>()

@@ -41,6 +41,7 @@
 //! While training, coefficients are column-major, index = feature·K + class; in a [`Fit`] and a model they are
 //! row-major, index = class·d + feature.
 
+mod affine;
 mod block;
 mod error;
 mod float_serde;
@@ -65,7 +66,8 @@ mod summary;
 mod testing;
 pub mod tree;
 
-pub use block::{BLOCK_ROWS, Block, BlockBuilder};
+pub use affine::Affine;
+pub use block::{BLOCK_ROWS, Block, BlockBuilder, SharedBlocks, SharedColumn};
 pub use error::{MlError, MlErrorKind};
 pub use frame::{Column, ColumnData, ColumnKind, Frame};
 pub use kernel::{KernelCoefficients, accumulate};
@@ -78,7 +80,7 @@ pub use metrics::{ConfusionCell, LOG_LOSS_EPSILON, Metric, MulticlassMetrics};
 pub use model::{InputColumn, MODEL_FORMAT, MODEL_VERSION, Model, Predictions};
 pub use optimizer::TerminationReason;
 pub use partial::Partial;
-pub use pipeline::{FitPass, FitStatistics, FittedPipeline, PassStage, PipelineFit, PipelineSpec};
+pub use pipeline::{Assembled, FitPass, FitStatistics, FittedPipeline, PassStage, PipelineFit, PipelineSpec};
 pub use profile::{
     ColumnProfile, InvalidValue, InvalidValues, Profile, ProfileStatistics, ProfiledColumn, ValueProfile,
 };

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
+use crate::affine::Affine;
 use crate::error::MlError;
 use crate::frame::{ColumnKind, Frame};
 use crate::profile::ProfiledColumn;
@@ -31,6 +32,17 @@ pub struct PipelineSpec {
 pub struct FittedPipeline {
     /// The stages in order.
     pub stages: Vec<FittedStage>,
+}
+
+/// Features that are columns of the rows, side by side, each at most scaled and shifted.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Assembled {
+    /// The columns, in order.
+    pub inputs: Vec<String>,
+    /// How they are scaled and shifted.
+    pub affine: Affine,
+    /// The stages that make other columns.
+    pub rest: FittedPipeline,
 }
 
 impl PipelineSpec {
@@ -135,6 +147,47 @@ impl FittedPipeline {
         FittedPipeline { stages }
     }
 
+    /// Where `features` is nothing but columns that are there before the first stage, side by side, each at most scaled and
+    /// shifted: returns these columns, how they are scaled, and the stages that are left to make the columns `others`. `None`
+    /// if it is anything else, if a stage may drop rows, or if there is a stage that nobody needs and that could still
+    /// refuse a row.
+    pub fn assembled(&self, features: &str, others: &[&str]) -> Option<Assembled> {
+        let mut rest = self.clone();
+        let (mut made, mut scalings) = (vec![features.to_owned()], Vec::new());
+        let inputs = loop {
+            let wanted = made.last()?;
+            let position = rest
+                .stages
+                .iter()
+                .position(|stage| stage.spec().output() == wanted)?;
+            match rest.stages.remove(position) {
+                FittedStage::VectorAssembler(assembler) => break assembler.inputs,
+                FittedStage::MinMaxScaler(scaler) => {
+                    scalings.push(scaler.scaling());
+                    made.push(scaler.params.input);
+                }
+                FittedStage::StringIndexer(_) => return None,
+            }
+        };
+        // They were met from the last one on.
+        let mut scalings = scalings.iter().rev();
+        let affine = scalings.try_fold(Affine::identity(inputs.len()), |affine, next| affine.then(next))?;
+        let is_made = |column: &String| self.stages.iter().any(|stage| stage.spec().output() == column);
+        let needed: Vec<FittedPipeline> = others.iter().map(|column| rest.needed_for(column)).collect();
+        let is_needed = |stage: &FittedStage| needed.iter().any(|pipeline| pipeline.stages.contains(stage));
+        let reads_made = |stage: &FittedStage| {
+            stage
+                .spec()
+                .inputs()
+                .iter()
+                .any(|input| made.iter().any(|m| m == input))
+        };
+        let is_fine =
+            |stage: &FittedStage| is_needed(stage) && !stage.spec().drops_rows() && !reads_made(stage);
+        let is_assembled = !inputs.iter().any(is_made) && rest.stages.iter().all(is_fine);
+        is_assembled.then_some(Assembled { inputs, affine, rest })
+    }
+
     /// Returns the columns that must be there before the first stage so that `column` can be made, ascending by
     /// name.
     pub fn source_columns(&self, column: &str) -> BTreeSet<String> {
@@ -202,6 +255,77 @@ mod tests {
             "{text}"
         );
         assert!(text.contains(r#""min":0.0,"max":1.0"#), "{text}");
+    }
+
+    #[test]
+    fn assembled_columns_are_told_from_computed_ones() {
+        let assembled = |json: &str| {
+            let fitted: FittedPipeline =
+                serde_json::from_str(&format!("{{\"stages\": [{json}]}}")).expect("a pipeline");
+            let assembled = fitted.assembled("v", &["i"])?;
+            assert!(assembled.affine.is_identity());
+            Some((assembled.inputs, assembled.rest.stages.len()))
+        };
+        let index = |invalid: &str| {
+            format!(
+                r#"{{"type": "StringIndexer", "params": {{"input": "t", "output": "i", "handle_invalid": "{invalid}"}},
+                    "labels": ["x"]}}"#
+            )
+        };
+        let assemble =
+            |inputs: &str| format!(r#"{{"type": "VectorAssembler", "inputs": [{inputs}], "output": "v"}}"#);
+        let columns = vec!["a".to_owned(), "b".to_owned()];
+        let plain = format!("{}, {}", index("error"), assemble(r#""a", "b""#));
+        assert_eq!(assembled(&plain), Some((columns, 1)));
+        assert_eq!(
+            assembled(&format!("{}, {}", index("skip"), assemble(r#""a""#))),
+            None,
+            "rows may go"
+        );
+        assert_eq!(
+            assembled(&format!("{}, {}", index("error"), assemble(r#""a", "i""#))),
+            None,
+            "computed"
+        );
+        let idle = r#", {"type": "VectorAssembler", "inputs": ["a"], "output": "w"}"#;
+        assert_eq!(
+            assembled(&format!("{}{idle}", assemble(r#""a""#))),
+            None,
+            "an idle stage"
+        );
+        assert_eq!(assembled(&index("error")), None);
+    }
+
+    #[test]
+    fn scaled_columns_are_columns_and_their_scaling() {
+        let scaled = |input: &str, output: &str, from: [f64; 2], to: [f64; 2]| {
+            format!(
+                r#"{{"type": "MinMaxScaler", "original_min": [{}], "original_max": [{}],
+                    "params": {{"input": "{input}", "output": "{output}", "min": {}, "max": {}}}}}"#,
+                from[0], from[1], to[0], to[1]
+            )
+        };
+        let assembled = |stages: &[String]| {
+            let json = format!("{{\"stages\": [{}]}}", stages.join(", "));
+            let fitted: FittedPipeline = serde_json::from_str(&json).expect("a pipeline");
+            fitted.assembled("s", &[])
+        };
+        let assembler = r#"{"type": "VectorAssembler", "inputs": ["a"], "output": "v"}"#.to_owned();
+        let to_unit = scaled("v", "u", [2.0, 6.0], [0.0, 1.0]);
+        let stages = [
+            assembler.clone(),
+            to_unit,
+            scaled("u", "s", [0.0, 1.0], [-1.0, 1.0]),
+        ];
+        let found = assembled(&stages).expect("columns");
+        assert_eq!((found.inputs, found.rest.stages.len()), (vec!["a".to_owned()], 0));
+        // Twice x/4 − 1/2, less one.
+        assert_eq!(Some(found.affine), Affine::identity(1).then(&[(0.5, -2.0)]));
+        let constant = [assembler.clone(), scaled("v", "s", [3.0, 3.0], [0.0, 1.0])];
+        let affine = assembled(&constant).map(|found| found.affine);
+        assert_eq!(affine, Affine::identity(1).then(&[(0.0, 0.5)]));
+        let far = [assembler, scaled("v", "s", [1e9, 1e9 + 1.0], [0.0, 1.0])];
+        assert_eq!(assembled(&far), None, "its sums would lose too much");
     }
 
     #[test]

@@ -151,6 +151,33 @@ fn vectors<'a>(name: &str, column: &'a Column) -> Result<(usize, &'a [f64]), MlE
 }
 
 impl FittedMinMaxScaler {
+    /// The factor of each element; `None` for a constant one.
+    fn scales(&self) -> Vec<Option<f64>> {
+        let (min, max) = (self.params.min, self.params.max);
+        let ranges = self.original_min.iter().zip(&self.original_max);
+        ranges
+            .map(|(lowest, highest)| highest - lowest)
+            .map(|range| (range != 0.0).then(|| (max - min) / range))
+            .collect()
+    }
+
+    /// What a constant element becomes.
+    fn midpoint(&self) -> f64 {
+        (self.params.max + self.params.min) / 2.0
+    }
+
+    /// Factor and shift of each element; a transform rounds in another order.
+    pub(crate) fn scaling(&self) -> Vec<(f64, f64)> {
+        let scales = self.scales();
+        let of_elements = scales.iter().zip(&self.original_min);
+        of_elements
+            .map(|(scale, lowest)| match scale {
+                Some(scale) => (*scale, self.params.min - lowest * scale),
+                None => (0.0, self.midpoint()),
+            })
+            .collect()
+    }
+
     pub(super) fn transform(&self, frame: Frame) -> Result<Frame, MlError> {
         let column = frame.column(&self.params.input)?;
         let (width, values) = vectors(&self.params.input, column)?;
@@ -163,12 +190,8 @@ impl FittedMinMaxScaler {
                 });
             }
         }
-        let (min, max) = (self.params.min, self.params.max);
-        let midpoint = (max + min) / 2.0;
-        let scales: Vec<Option<f64>> = (self.original_min.iter().zip(&self.original_max))
-            .map(|(lowest, highest)| highest - lowest)
-            .map(|range| (range != 0.0).then(|| (max - min) / range))
-            .collect();
+        let (min, midpoint) = (self.params.min, self.midpoint());
+        let scales = self.scales();
         let mut scaled = values.to_vec();
         for row in scaled.chunks_exact_mut(width.max(1)) {
             for ((value, scale), lowest) in row.iter_mut().zip(&scales).zip(&self.original_min) {
