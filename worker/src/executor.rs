@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use arrow_batch::frames;
+use blocks::blocks_of;
 use rayon::prelude::*;
 use rookery_data::Progress;
 use rookery_data::cache::{CachedPartition, PartitionCache};
@@ -13,16 +13,18 @@ use rookery_data::stores::{Announcement, WorkerSources};
 use rookery_formats::{Comparison, Parity};
 use rookery_ml::tree::{Node, complete_subtrees, reduce_subtree};
 use rookery_ml::{
-    Block, BlockBuilder, ColumnData, FitPass, FitStatistics, FittedPipeline, Frame, KernelCoefficients,
-    MlError, Model, MulticlassMetrics, Partial, Summary, accumulate,
+    BLOCK_ROWS, FitPass, FitStatistics, FittedPipeline, Frame, KernelCoefficients, MlError, Model,
+    MulticlassMetrics, Partial, Summary,
 };
 use rookery_proto::{ErrorClass, Failure};
 
 use crate::error::{internal, of_data, of_format, of_ml};
 use crate::store::BlockStore;
 
+mod blocks;
 mod scoring;
 
+pub(crate) use blocks::Blocks;
 pub(crate) use scoring::{Piece, ScoredPiece};
 
 /// Part 0 of a split trains, part 1 tests.
@@ -122,8 +124,8 @@ impl Executor {
             let partition = self.partition(&set.dataset, number)?;
             let blocks =
                 blocks_of(&partition, pipeline, features, columns).map_err(|e| at_partition(e, number))?;
-            let bytes: u64 = blocks.iter().map(|block| block.memory_bytes() as u64).sum();
-            let summary = Summary::of_blocks(&blocks).map_err(|e| in_partition(&e, number))?;
+            let bytes = blocks.memory_bytes() as u64;
+            let summary = blocks.summary().map_err(|e| in_partition(&e, number))?;
             self.blocks.put(&set.dataset, blocks_id, number, blocks);
             Ok((summary, bytes))
         })?;
@@ -148,11 +150,9 @@ impl Executor {
                 .blocks
                 .get(&set.dataset, blocks_id, number)
                 .ok_or_else(|| missing(set, number))?;
-            let mut partial = coefficients.zero_partial();
-            for block in blocks.iter() {
-                accumulate(&mut partial, block, coefficients).map_err(|e| in_partition(&e, number))?;
-            }
-            Ok(partial)
+            blocks
+                .evaluate(coefficients)
+                .map_err(|e| in_partition(&e, number))
         })?;
         merge_subtrees(set, partials, &Partial::merge)
     }
@@ -178,7 +178,7 @@ impl Executor {
         merge_subtrees(set, scored, &MulticlassMetrics::merge)
     }
 
-    /// Compares a model with what was written of it, on the test part.
+    /// Compares a model with what was written of it, on the first rows of the test part of each partition.
     pub(crate) fn compare_formats(
         &self,
         set: &PartitionSet,
@@ -186,12 +186,12 @@ impl Executor {
     ) -> Result<Vec<(Node, Parity)>, Failure> {
         let compared = self.each_partition(set, |number| {
             let partition = self.partition(&set.dataset, number)?;
-            let mut parity = comparison.nothing();
-            for frame in frames(&partition, TEST_PART) {
-                let compared = comparison.compare(frame?);
-                parity = parity.merge(compared.map_err(|e| at_partition(of_format(&e), number))?);
+            if partition.rows_of(TEST_PART) == 0 {
+                return Ok(comparison.nothing());
             }
-            Ok(parity)
+            let frame = partition.frame(TEST_PART, 0, COMPARED_ROWS).map_err(of_data)?;
+            let compared = comparison.compare(frame);
+            compared.map_err(|e| at_partition(of_format(&e), number))
         })?;
         merge_subtrees(set, compared, &Parity::merge)
     }
@@ -280,34 +280,6 @@ fn merge_subtrees<T>(
     Ok(merged)
 }
 
-fn blocks_of(
-    partition: &CachedPartition,
-    pipeline: &FittedPipeline,
-    features: &str,
-    columns: &LabelColumns,
-) -> Result<Vec<Block>, Failure> {
-    let mut builder: Option<BlockBuilder> = None;
-    for frame in frames(partition, TRAINING_PART) {
-        let frame = pipeline.transform(frame?).map_err(|e| of_ml(&e))?;
-        let width = vector_width(&frame, features)?;
-        builder
-            .get_or_insert_with(|| BlockBuilder::new(width))
-            .push_frame(&frame, features, &columns.label, columns.weight.as_deref())
-            .map_err(|e| of_ml(&e))?;
-    }
-    Ok(builder.map(BlockBuilder::finish).unwrap_or_default())
-}
-
-fn vector_width(frame: &Frame, features: &str) -> Result<usize, Failure> {
-    match &frame.column(features).map_err(|e| of_ml(&e))?.data {
-        ColumnData::Vector { width, .. } => Ok(*width),
-        _ => Err(
-            Failure::new(ErrorClass::Config, format!("column \"{features}\" is no vector"))
-                .hint("assemble the features with a VectorAssembler stage"),
-        ),
-    }
-}
-
 fn missing(set: &PartitionSet, number: u32) -> Failure {
     Failure::new(
         ErrorClass::Unreachable,
@@ -326,28 +298,17 @@ fn at_partition(failure: Failure, number: u32) -> Failure {
     }
 }
 
-/// Reading cached rows piece by piece.
-mod arrow_batch {
-    use rookery_data::cache::CachedPartition;
-    use rookery_data::frame::to_frame;
-    use rookery_ml::{BLOCK_ROWS, Frame};
-    use rookery_proto::Failure;
+/// Rows of a partition's test part that are compared with what was written of a model. Its readers go through a graph or a
+/// document row by row; what they do differently shows in these rows of each partition, or in none.
+const COMPARED_ROWS: usize = 1024;
 
-    use crate::error::of_data;
+/// Rows turned into a frame at once: enough to amortise it, few enough to stay in a cache.
+const FRAME_ROWS: usize = 4 * BLOCK_ROWS;
 
-    /// Rows turned into a frame at once: enough to amortise it, few enough to stay in a cache.
-    const FRAME_ROWS: usize = 4 * BLOCK_ROWS;
-
-    /// The rows of a part as frames, in their order. A part without rows has none.
-    pub(super) fn frames(
-        partition: &CachedPartition,
-        part: usize,
-    ) -> impl Iterator<Item = Result<Frame, Failure>> + '_ {
-        let rows = partition.parts.get(part).map_or(0, |batch| batch.num_rows());
-        (0..rows).step_by(FRAME_ROWS).map(move |start| {
-            to_frame(&partition.parts[part], start, FRAME_ROWS.min(rows - start)).map_err(of_data)
-        })
-    }
+/// The rows of a part as frames, in their order. A part without rows has none.
+fn frames(partition: &CachedPartition, part: usize) -> impl Iterator<Item = Result<Frame, Failure>> + '_ {
+    let starts = (0..partition.rows_of(part)).step_by(FRAME_ROWS);
+    starts.map(move |start| partition.frame(part, start, FRAME_ROWS).map_err(of_data))
 }
 
 #[cfg(test)]
