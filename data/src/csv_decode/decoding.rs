@@ -52,7 +52,7 @@ enum Reader {
     },
     Fast(RowReader),
     /// From some line on to the end of the piece.
-    Slow(SlowReader),
+    Slow(Box<SlowReader>),
     Ended,
 }
 
@@ -78,7 +78,7 @@ impl Decoding {
                 let (spec, header) = (Arc::clone(&self.spec), *header);
                 self.reader = match self.text.skip_start(&spec, header) {
                     true => Reader::Fast(RowReader::new(spec, self.batch_rows)),
-                    false => Reader::Slow(SlowReader::new(spec, header, self.batch_rows)),
+                    false => Reader::Slow(Box::new(SlowReader::new(spec, header, self.batch_rows))),
                 };
                 Ok(None)
             }
@@ -97,7 +97,8 @@ impl Decoding {
                 };
                 if stop == Stop::Unknown {
                     let spec = Arc::clone(&self.spec);
-                    self.reader = Reader::Slow(SlowReader::in_the_middle(spec, self.batch_rows)?);
+                    let slow = SlowReader::in_the_middle(spec, self.batch_rows)?;
+                    self.reader = Reader::Slow(Box::new(slow));
                 }
                 Ok(batch)
             }
