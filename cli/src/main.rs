@@ -29,6 +29,7 @@ mod named;
 mod output;
 mod pairs;
 mod plot;
+mod policies;
 mod progress;
 mod records;
 mod report;

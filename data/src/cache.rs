@@ -8,9 +8,13 @@ use std::sync::{Arc, RwLock};
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use datafusion::execution::memory_pool::MemoryReservation;
+use rookery_ml::{Frame, SharedColumn};
 
 use crate::error::{DataError, Result};
+use crate::frame::to_frame;
 use crate::gather::PartitionReport;
+use crate::lean::{self, Kept};
+use crate::scored::rows_within;
 
 /// A partition of a dataset.
 #[derive(Debug)]
@@ -18,7 +22,7 @@ pub struct CachedPartition {
     /// Columns of the cleaned rows.
     pub schema: SchemaRef,
     /// Rows of each part of the split, in their fixed order.
-    pub parts: Vec<RecordBatch>,
+    pub(crate) parts: Vec<Kept>,
     /// What became of its rows.
     pub(crate) report: PartitionReport,
     /// The attempt at the dataset that made it.
@@ -29,15 +33,86 @@ pub struct CachedPartition {
 }
 
 impl CachedPartition {
+    /// How many rows a part has.
+    pub fn rows_of(&self, part: usize) -> usize {
+        self.parts.get(part).map_or(0, |kept| kept.rows.num_rows())
+    }
+
+    /// How many rows of a part, from the first on, make at most about `bytes` of what travels. It follows from the rows
+    /// alone.
+    pub fn rows_within(&self, part: usize, bytes: usize) -> usize {
+        // What is kept as a float may travel as a double.
+        self.parts
+            .get(part)
+            .map_or(0, |kept| rows_within(&kept.rows, bytes / 2))
+    }
+
+    /// At most `rows` rows of a part, from `offset` on, with the types of [`schema`](CachedPartition::schema).
+    ///
+    /// # Errors
+    /// There is no such part.
+    pub fn batch(&self, part: usize, offset: usize, rows: usize) -> Result<RecordBatch> {
+        let kept = &self.part(part)?.rows;
+        let offset = offset.min(kept.num_rows());
+        let some = kept.slice(offset, rows.min(kept.num_rows() - offset));
+        lean::widened(&self.schema, &some).map_err(|e| DataError::internal(e.to_string()))
+    }
+
+    /// The rows of [`batch`](CachedPartition::batch) as a frame.
+    ///
+    /// # Errors
+    /// There is no such part.
+    pub fn frame(&self, part: usize, offset: usize, rows: usize) -> Result<Frame> {
+        let batch = self.batch(part, offset, rows)?;
+        to_frame(&batch, 0, batch.num_rows())
+    }
+
+    /// The same with some of the columns alone.
+    ///
+    /// # Errors
+    /// There is no such part, or no such column.
+    pub fn frame_of<'a>(
+        &self,
+        columns: impl IntoIterator<Item = &'a str>,
+        part: usize,
+        offset: usize,
+        rows: usize,
+    ) -> Result<Frame> {
+        let internal = |e: arrow::error::ArrowError| DataError::internal(e.to_string());
+        let columns = columns.into_iter().map(|name| self.schema.index_of(name));
+        let columns = columns
+            .collect::<std::result::Result<Vec<usize>, _>>()
+            .map_err(internal)?;
+        let kept = &self.part(part)?.rows;
+        let offset = offset.min(kept.num_rows());
+        let rows = rows.min(kept.num_rows() - offset);
+        let some = kept.slice(offset, rows).project(&columns).map_err(internal)?;
+        let schema = Arc::new(self.schema.project(&columns).map_err(internal)?);
+        to_frame(&lean::widened(&schema, &some).map_err(internal)?, 0, rows)
+    }
+
+    /// The values of a column of a part as blocks share them; `None` if there are nulls, if they are neither floats nor
+    /// doubles, or if there is no such column.
+    pub fn shared_column(&self, part: usize, name: &str) -> Option<SharedColumn> {
+        let index = self.schema.index_of(name).ok()?;
+        self.parts.get(part)?.shared(index).cloned()
+    }
+
+    fn part(&self, part: usize) -> Result<&Kept> {
+        self.parts
+            .get(part)
+            .ok_or_else(|| DataError::internal(format!("a partition without part {part}")))
+    }
+
     /// Bytes the rows take.
     pub fn memory_bytes(&self) -> usize {
         memory_bytes(&self.parts)
     }
 }
 
-/// Bytes that batches take.
-pub(crate) fn memory_bytes(batches: &[RecordBatch]) -> usize {
-    batches.iter().map(RecordBatch::get_array_memory_size).sum()
+/// Bytes that parts take.
+pub(crate) fn memory_bytes(parts: &[Kept]) -> usize {
+    parts.iter().map(|kept| kept.rows.get_array_memory_size()).sum()
 }
 
 /// The partitions a process holds, by dataset and number.

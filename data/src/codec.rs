@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::cache_exec::{CachePartitionExec, CacheSpec};
 use crate::compression::CompressedScanExec;
+use crate::csv_decode::{DecodeSpec, DecodedScanExec};
 use crate::spec::Compression;
 
 #[derive(Debug)]
@@ -20,6 +21,7 @@ pub(crate) struct PlanCodec;
 enum Node {
     CachePartition(CacheSpec),
     CompressedScan(Compression),
+    DecodedScan(DecodeSpec),
 }
 
 impl PhysicalExtensionCodec for PlanCodec {
@@ -33,6 +35,8 @@ impl PhysicalExtensionCodec for PlanCodec {
             Node::CachePartition(cache.spec().clone())
         } else if let Some(scan) = node.downcast_ref::<CompressedScanExec>() {
             Node::CompressedScan(scan.compression())
+        } else if let Some(scan) = node.downcast_ref::<DecodedScanExec>() {
+            Node::DecodedScan(scan.spec().clone())
         } else {
             return internal_err!("no bytes for operator {}", node.name());
         };
@@ -54,6 +58,7 @@ impl PhysicalExtensionCodec for PlanCodec {
         {
             Node::CachePartition(spec) => Ok(Arc::new(CachePartitionExec::try_new(Arc::clone(input), spec)?)),
             Node::CompressedScan(compression) => CompressedScanExec::decoded(input, compression),
+            Node::DecodedScan(spec) => Ok(Arc::new(DecodedScanExec::new(Arc::clone(input), Arc::new(spec)))),
         }
     }
 }

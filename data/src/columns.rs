@@ -21,6 +21,19 @@ pub(crate) fn column(name: &str) -> Expr {
     Expr::Column(Column::new_unqualified(name))
 }
 
+/// The pieces of a source's files: those in `only`, if that is given. Workers find the files under the name of `dataset`.
+pub(crate) fn pieces(
+    source: &Arc<Source>,
+    dataset: &str,
+    only: Option<&BTreeSet<u32>>,
+) -> Result<PartitionedTable> {
+    let table = PartitionedTable::new(Arc::clone(source), dataset)?;
+    Ok(match only {
+        Some(only) => table.only(only),
+        None => table,
+    })
+}
+
 /// The declared columns of a source as they are in the files, with null tokens replaced, and `__partition`; of the
 /// partitions in `only`, if that is given. Workers find its files under the name of `dataset`.
 pub(crate) fn raw_columns(
@@ -28,11 +41,7 @@ pub(crate) fn raw_columns(
     dataset: &str,
     only: Option<&BTreeSet<u32>>,
 ) -> Result<LogicalPlanBuilder> {
-    let table = PartitionedTable::new(Arc::clone(source), dataset)?;
-    let table = Arc::new(match only {
-        Some(only) => table.only(only),
-        None => table,
-    });
+    let table = Arc::new(pieces(source, dataset, only)?);
     let scan = LogicalPlanBuilder::scan(
         TableReference::bare(source.name.as_str()),
         provider_as_source(table),

@@ -3,12 +3,14 @@
 
 use std::io::Read;
 
+use serde::{Deserialize, Serialize};
+
 use crate::error::{DataError, Result};
 use crate::spec::{AsciiChar, Compression, SourceSpec};
 use crate::stores::{self, SourceFile, compression_of, error_in};
 
 /// The dialect of a source's CSV files.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CsvDialect {
     /// Whether each file starts with a line of column names.
     pub header: bool,
@@ -109,7 +111,12 @@ impl CsvDialect {
 
     /// A reader over the file's records, the header included as a record; records may differ in length.
     pub(crate) fn reader(&self, file: &SourceFile) -> Result<csv::Reader<Box<dyn Read>>> {
-        Ok(csv::ReaderBuilder::new()
+        Ok(self.record_reader(self.open(file)?))
+    }
+
+    /// A reader over the records of some text; records may differ in length.
+    pub(crate) fn record_reader<R: Read>(&self, text: R) -> csv::Reader<R> {
+        csv::ReaderBuilder::new()
             .has_headers(false)
             .flexible(true)
             .delimiter(self.delimiter)
@@ -117,7 +124,7 @@ impl CsvDialect {
             .escape(self.escape)
             .double_quote(self.escape.is_none())
             .comment(self.comment)
-            .from_reader(self.open(file)?))
+            .from_reader(text)
     }
 
     /// The fields of the first record.

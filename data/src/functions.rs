@@ -81,26 +81,36 @@ impl ScalarUDFImpl for Parse {
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
         let name = text_of(&args.args[1])?;
         let arrays = ColumnarValue::values_to_arrays(&args.args)?;
-        let text = arrow::compute::cast(&arrays[0], &DataType::Utf8)?;
-        let cell = Cells {
-            text: text.as_string::<i32>(),
-            dropped: &arrays[2],
-            name: &name,
-            target: self.target,
-        };
-        let array: ArrayRef = match self.target {
-            ColumnType::String => Arc::clone(&text),
-            ColumnType::Boolean => {
-                let values: BooleanArray = cell.parse(schema::parse_boolean).collect::<Result<_>>()?;
-                Arc::new(values)
-            }
-            ColumnType::Int => cell.parse_primitive::<Int32Type>(schema::parse_int)?,
-            ColumnType::Long => cell.parse_primitive::<Int64Type>(schema::parse_long)?,
-            ColumnType::Float => cell.parse_primitive::<Float32Type>(schema::parse_float)?,
-            ColumnType::Double => cell.parse_primitive::<Float64Type>(schema::parse_double)?,
-        };
+        let array = parse_column(&arrays[0], &name, self.target, &arrays[2])?;
         Ok(ColumnarValue::Array(array))
     }
+}
+
+/// The text column `text`, called `name`, cast to `target` as [`parse`] says.
+pub(crate) fn parse_column(
+    text: &ArrayRef,
+    name: &str,
+    target: ColumnType,
+    dropped: &ArrayRef,
+) -> Result<ArrayRef> {
+    let text = arrow::compute::cast(text, &DataType::Utf8)?;
+    let cell = Cells {
+        text: text.as_string::<i32>(),
+        dropped,
+        name,
+        target,
+    };
+    Ok(match target {
+        ColumnType::String => Arc::clone(&text),
+        ColumnType::Boolean => {
+            let values: BooleanArray = cell.parse(schema::parse_boolean).collect::<Result<_>>()?;
+            Arc::new(values)
+        }
+        ColumnType::Int => cell.parse_primitive::<Int32Type>(schema::parse_int)?,
+        ColumnType::Long => cell.parse_primitive::<Int64Type>(schema::parse_long)?,
+        ColumnType::Float => cell.parse_primitive::<Float32Type>(schema::parse_float)?,
+        ColumnType::Double => cell.parse_primitive::<Float64Type>(schema::parse_double)?,
+    })
 }
 
 /// A text column about to be cast.
@@ -175,19 +185,26 @@ impl ScalarUDFImpl for NullColumns {
         if values.iter().all(|column| column.logical_null_count() == 0) {
             return Ok(ColumnarValue::Scalar(ScalarValue::Utf8(None)));
         }
-        let values: Vec<Option<NullBuffer>> = values.iter().map(|column| column.logical_nulls()).collect();
-        let mut reasons = StringBuilder::new();
-        for row in 0..args.number_rows {
-            let null: Vec<&str> = values
-                .iter()
-                .zip(&names)
-                .filter(|(nulls, _)| nulls.as_ref().is_some_and(|nulls| nulls.is_null(row)))
-                .map(|(_, name)| name.as_str())
-                .collect();
-            reasons.append_option((!null.is_empty()).then(|| null.join(", ")));
-        }
-        Ok(ColumnarValue::Array(Arc::new(reasons.finish())))
+        let nulls: Vec<Option<NullBuffer>> = values.iter().map(|column| column.logical_nulls()).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        Ok(ColumnarValue::Array(reasons(&nulls, &names, args.number_rows)))
     }
+}
+
+/// For each row the names of the columns in which it is null, as [`null_columns`] says; a column's nulls are where its
+/// name is.
+pub(crate) fn reasons(nulls: &[Option<NullBuffer>], names: &[&str], rows: usize) -> ArrayRef {
+    let mut reasons = StringBuilder::new();
+    for row in 0..rows {
+        let null: Vec<&str> = nulls
+            .iter()
+            .zip(names)
+            .filter(|(nulls, _)| nulls.as_ref().is_some_and(|nulls| nulls.is_null(row)))
+            .map(|(_, name)| *name)
+            .collect();
+        reasons.append_option((!null.is_empty()).then(|| null.join(", ")));
+    }
+    Arc::new(reasons.finish())
 }
 
 #[derive(Debug, PartialEq, Eq, Hash)]

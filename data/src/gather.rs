@@ -14,8 +14,9 @@ use serde::{Deserialize, Serialize};
 use crate::cache::{CachedPartition, PartitionCache, memory_bytes};
 use crate::cache_exec::{Arrival, CacheSpec};
 use crate::clean::DROPPED_COLUMN;
-use crate::content::{columns_of, content_hash, encode, sorted_by_content};
+use crate::content::{ContentHash, columns_of, encode, sorted_by_content};
 use crate::error::DataError;
+use crate::lean::{Kept, gather};
 use crate::spec::SplitMethod;
 use crate::split::{Splitter, XorShiftRandom};
 use crate::table::PARTITION_COLUMN;
@@ -176,25 +177,30 @@ impl Gatherer {
     }
 
     fn close(&mut self, number: u32) -> Result<()> {
-        let open = self.open.remove(&number).unwrap_or_default();
+        let mut open = self.open.remove(&number).unwrap_or_default();
         self.closed.insert(number);
-        // One batch of its own: slices would keep the scan's whole buffers alive.
-        let mut rows = concat_batches(&self.schema, &open.kept)?;
-        let mut ordinals = open.ordinals;
         if self.arrival == Arrival::Shuffled || self.splitter.method == SplitMethod::Spark {
-            rows = sorted_by_content(&rows, self.arrival)?;
-            ordinals = (0..rows.num_rows() as u64).collect();
+            let rows = sorted_by_content(&concat_batches(&self.schema, &open.kept)?, self.arrival)?;
+            open.ordinals = (0..rows.num_rows() as u64).collect();
+            open.kept = vec![rows];
         }
-        let content_hash = content_hash(&rows)?;
-        let parts = self.split(number, &rows, &ordinals)?;
+        let mut content_hash = ContentHash::default();
+        for rows in &open.kept {
+            content_hash.add(rows)?;
+        }
+        let parts = self.split(number, &open.kept, &open.ordinals)?;
+        let parts = parts
+            .iter()
+            .map(|rows| Ok(gather(&self.schema, &open.kept, rows)?));
+        let parts = parts.collect::<Result<Vec<Kept>>>()?;
         let memory_bytes = memory_bytes(&parts);
         let report = PartitionReport {
             partition: number,
             rows_read: open.rows_read,
             dropped: open.dropped,
-            parts: parts.iter().map(|part| part.num_rows() as u64).collect(),
+            parts: parts.iter().map(|part| part.rows.num_rows() as u64).collect(),
             memory_bytes: memory_bytes as u64,
-            content_hash,
+            content_hash: content_hash.finish(),
         };
         let reservation = MemoryConsumer::new("rookery partitions").register(&self.pool);
         reservation.try_grow(memory_bytes)?;
@@ -211,37 +217,42 @@ impl Gatherer {
             .map_err(DataFusionError::from)
     }
 
-    fn split(&self, number: u32, rows: &RecordBatch, ordinals: &[u64]) -> Result<Vec<RecordBatch>> {
-        let mut indices = vec![Vec::new(); self.splitter.parts()];
-        let mut put = |row: usize, part: Option<usize>| {
-            if let Some(part) = part {
-                indices[part].push(row as u32);
-            }
-        };
-        match self.splitter.method {
-            SplitMethod::Row => {
-                for (row, ordinal) in ordinals.iter().enumerate() {
-                    put(row, Some(self.splitter.part_of_row(number, *ordinal)));
+    /// For each part, which rows of each batch are in it.
+    fn split(&self, number: u32, batches: &[RecordBatch], ordinals: &[u64]) -> Result<Vec<Vec<UInt32Array>>> {
+        let mut parts = vec![Vec::with_capacity(batches.len()); self.splitter.parts()];
+        let mut random = XorShiftRandom::new(self.splitter.seed.wrapping_add(i64::from(number)));
+        let mut ordinals = ordinals.iter();
+        for rows in batches {
+            let mut indices = vec![Vec::with_capacity(rows.num_rows()); self.splitter.parts()];
+            let mut put = |row: usize, part: Option<usize>| {
+                if let Some(part) = part {
+                    indices[part].push(row as u32);
+                }
+            };
+            match self.splitter.method {
+                SplitMethod::Row => {
+                    for (row, ordinal) in ordinals.by_ref().take(rows.num_rows()).enumerate() {
+                        put(row, Some(self.splitter.part_of_row(number, *ordinal)));
+                    }
+                }
+                SplitMethod::Key => {
+                    let keys = encode(columns_of(rows, &self.splitter.key)?)?;
+                    for (row, key) in keys.iter().enumerate() {
+                        put(row, Some(self.splitter.part_of_bytes(key.as_ref())));
+                    }
+                }
+                SplitMethod::Spark => {
+                    for row in 0..rows.num_rows() {
+                        // A draw above the last bound (rounding) is in no part, as in Spark.
+                        put(row, self.splitter.cell(random.next_double()));
+                    }
                 }
             }
-            SplitMethod::Key => {
-                let keys = encode(columns_of(rows, &self.splitter.key)?)?;
-                for (row, key) in keys.iter().enumerate() {
-                    put(row, Some(self.splitter.part_of_bytes(key.as_ref())));
-                }
-            }
-            SplitMethod::Spark => {
-                let mut random = XorShiftRandom::new(self.splitter.seed.wrapping_add(i64::from(number)));
-                for row in 0..rows.num_rows() {
-                    // A draw above the last bound (rounding) is in no part, as in Spark.
-                    put(row, self.splitter.cell(random.next_double()));
-                }
+            for (part, indices) in parts.iter_mut().zip(indices) {
+                part.push(UInt32Array::from(indices));
             }
         }
-        indices
-            .into_iter()
-            .map(|rows_of| Ok(take_record_batch(rows, &UInt32Array::from(rows_of))?))
-            .collect()
+        Ok(parts)
     }
 
     /// Closes what is open; returns the cache's owner and a report for each partition.

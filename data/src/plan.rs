@@ -9,12 +9,14 @@ use std::path::Path;
 use std::sync::Arc;
 
 use datafusion::common::{ScalarValue, TableReference};
+use datafusion::datasource::provider_as_source;
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, cast, lit};
 use datafusion::prelude::SessionContext;
 
 use crate::cache_exec::Arrival;
 use crate::clean::DROPPED_COLUMN;
-use crate::columns::{column, raw_columns, typed};
+use crate::columns::{column, pieces, raw_columns, typed};
+use crate::csv_decode::{DecodeSpec, DecodedTable};
 use crate::error::{DataError, Result};
 use crate::functions;
 use crate::reproducible;
@@ -169,6 +171,12 @@ impl IngestPlan {
     }
 
     fn cleaned_source(&self, source: &Arc<Source>, dataset: &str) -> Result<LogicalPlan> {
+        if let Some(spec) = DecodeSpec::of(source, self) {
+            let pieces = pieces(source, dataset, self.scanned())?;
+            let table = Arc::new(DecodedTable::new(pieces, spec));
+            let name = TableReference::bare(source.name.as_str());
+            return Ok(LogicalPlanBuilder::scan(name, provider_as_source(table), None)?.build()?);
+        }
         let raw = raw_columns(source, dataset, self.scanned())?;
         let dropped = self.dropped();
         let with_reason = raw.project(

@@ -133,7 +133,7 @@ pub fn decode(bytes: &[u8], provenance: &Provenance) -> Result<RecordBatch> {
 }
 
 /// How many rows, from the first of `rows` on, make about `bytes` of what travels. It follows from the rows alone.
-pub fn rows_within(rows: &RecordBatch, bytes: usize) -> usize {
+pub(crate) fn rows_within(rows: &RecordBatch, bytes: usize) -> usize {
     let sizes = rows.columns().iter().map(|column| {
         let size = column.to_data().get_slice_memory_size();
         size.unwrap_or_else(|_| column.get_array_memory_size())

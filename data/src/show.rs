@@ -101,9 +101,9 @@ async fn read(
         let Some(cached) = cache.get(&dataset.id, partition.number) else {
             continue;
         };
-        let rows = &cached.parts[0];
+        let rows = cached.batch(0, 0, cached.rows_of(0))?;
         let taken = UInt32Array::from(choose(partition.number, rows.num_rows()));
-        chosen.push(take_record_batch(rows, &taken).map_err(|e| DataError::internal(e.to_string()))?);
+        chosen.push(take_record_batch(&rows, &taken).map_err(|e| DataError::internal(e.to_string()))?);
         schema = Some(Arc::clone(&cached.schema));
     }
     let schema = schema.ok_or_else(|| DataError::internal("a dataset without partitions"))?;

@@ -158,12 +158,16 @@ impl TableProvider for PartitionedTable {
     }
 }
 
-/// Deals pieces over tasks and, inside a task, over groups that are read side by side; a group's pieces are
-/// read one after the other. What a task gets decides where a partition lives, never what is in it.
+/// Deals pieces over tasks, each getting as many neighbours as the next, and, inside a task, over groups that are read side by
+/// side; a group's pieces are read one after the other. What a task gets decides where a partition lives, never what is in
+/// it. Neighbours are merged where they live, so a round's answers are few, however many partitions there are.
 pub(crate) fn deal(pieces: &[PartitionedFile], tasks: usize, groups: usize) -> Vec<Vec<FileGroup>> {
     let mut dealt = vec![vec![Vec::new(); groups]; tasks];
-    for (i, piece) in pieces.iter().enumerate() {
-        dealt[i % tasks][(i / tasks) % groups].push(piece.clone());
+    for (task, dealt) in dealt.iter_mut().enumerate() {
+        let of_task = task * pieces.len() / tasks..(task + 1) * pieces.len() / tasks;
+        for (i, piece) in pieces[of_task].iter().enumerate() {
+            dealt[i % groups].push(piece.clone());
+        }
     }
     dealt
         .into_iter()
@@ -288,6 +292,6 @@ mod tests {
                     .collect()
             })
             .collect();
-        assert_eq!(numbers, [[vec![0, 4], vec![2, 6]], [vec![1, 5], vec![3]]]);
+        assert_eq!(numbers, [[vec![0, 2], vec![1]], [vec![3, 5], vec![4, 6]]]);
     }
 }

@@ -16,19 +16,28 @@ use datafusion::physical_plan::{
 use futures::{TryStreamExt, stream};
 
 use crate::activity::Kind;
+use crate::csv_decode::DecodedScanExec;
 use crate::stores::{WorkerSources, dataset_of};
 use crate::table::partitioned_scan;
 
 /// The plan with each scan of a source watched.
 pub(crate) fn watch_scans(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
     let watch = |node: Arc<dyn ExecutionPlan>| {
-        let dataset = partitioned_scan(&node).map(|scan| dataset_of(&scan.object_store_url));
-        Ok(match dataset {
-            Some(dataset) => Transformed::yes(Arc::new(WatchedScanExec { scan: node, dataset }) as _),
-            None => Transformed::no(node),
+        let (scan, pieces) = match node.downcast_ref::<DecodedScanExec>() {
+            // What runs is not what it holds.
+            Some(decoded) => (decoded.decoding(), decoded.pieces()),
+            None => (Some(Arc::clone(&node)), partitioned_scan(&node)),
+        };
+        let dataset = pieces.map(|pieces| dataset_of(&pieces.object_store_url));
+        Ok(match (scan, dataset) {
+            (Some(scan), Some(dataset)) => {
+                let watched = Arc::new(WatchedScanExec { scan, dataset });
+                Transformed::new(watched as _, true, TreeNodeRecursion::Jump)
+            }
+            _ => Transformed::no(node),
         })
     };
-    plan.transform_up(watch).data()
+    plan.transform_down(watch).data()
 }
 
 /// A scan with its place in the plan.

@@ -36,7 +36,9 @@ pub(crate) async fn locate_record(failure: Failure, plan: &IngestPlan, spec: &Va
 fn source_columns(pipeline: &PipelineSpec, column: &str) -> Vec<String> {
     let mut needed = BTreeSet::from([column.to_string()]);
     for stage in pipeline.stages.iter().rev() {
-        if needed.remove(stage.output()) {
+        let outputs = stage.outputs();
+        if outputs.iter().any(|output| needed.contains(*output)) {
+            needed.retain(|column| !outputs.contains(&column.as_str()));
             needed.extend(stage.inputs().into_iter().map(str::to_string));
         }
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::body::Bytes;
-use axum::extract::{Path, Query};
+use axum::extract::{Path, RawQuery};
 use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::any;
@@ -15,7 +15,9 @@ use crate::named_clusters::{ClusterAction, ClusterInfo, ClusterRefusal, NamedClu
 
 mod catalogue;
 mod events;
+mod listing;
 mod settings;
+mod update;
 mod view;
 
 /// Whom to ask, and who may.
@@ -85,7 +87,7 @@ type Answer = Result<Value, Refused>;
 async fn answer(
     Extension(served): Extension<Served>,
     Path(action): Path<String>,
-    Query(query): Query<Map<String, Value>>,
+    RawQuery(query): RawQuery,
     method: Method,
     headers: HeaderMap,
     body: Bytes,
@@ -98,7 +100,7 @@ async fn answer(
         };
         return refused.response();
     }
-    let answered = match request(&action, &method, query, &body) {
+    let answered = match request(&action, &method, fields(query.as_deref()), &body) {
         Ok(request) => perform(served.clusters.as_ref(), &action, request).await,
         Err(refused) => Err(refused),
     };
@@ -111,9 +113,10 @@ async fn answer(
 /// What is only asked for.
 const READS: [&str; 5] = ["get", "list", "spark-versions", "list-node-types", "list-zones"];
 /// What changes something, or takes too many words for an address.
-const CALLS: [&str; 10] = [
+const CALLS: [&str; 11] = [
     "create",
     "edit",
+    "update",
     "start",
     "restart",
     "resize",
@@ -123,6 +126,22 @@ const CALLS: [&str; 10] = [
     "pin",
     "unpin",
 ];
+
+/// The fields in a request's address; those that are there several times are lists.
+fn fields(query: Option<&str>) -> Map<String, Value> {
+    let mut fields = Map::new();
+    for (name, value) in url::form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
+        let value = Value::from(value);
+        match fields.get_mut(name.as_ref()) {
+            None => {
+                fields.insert(name.into_owned(), value);
+            }
+            Some(Value::Array(values)) => values.push(value),
+            Some(first) => *first = json!([first.take(), value]),
+        }
+    }
+    fields
+}
 
 /// The request's fields, from its address or its body.
 fn request(
@@ -155,15 +174,8 @@ async fn perform(clusters: &dyn NamedClusters, action: &str, fields: Map<String,
         "list-node-types" => return Ok(catalogue::node_types(clusters.machine())),
         "list-zones" => return Ok(catalogue::zones()),
         "list" => {
-            let mut all = clusters.all().await.map_err(|e| Refused::of(e, ""))?;
-            // The pinned first, then the newest.
-            all.sort_by_key(|cluster| (cluster.pinned_by.is_none(), -cluster.created_ms));
-            let machine = clusters.machine();
-            let shown: Vec<Value> = all
-                .iter()
-                .map(|cluster| view::cluster(cluster, machine))
-                .collect();
-            return Ok(json!({ "clusters": shown }));
+            let all = clusters.all().await.map_err(|e| Refused::of(e, ""))?;
+            return listing::page(&fields, &all, clusters.machine());
         }
         "create" => {
             let created = clusters.create(settings::of(fields)?).await;
@@ -186,6 +198,10 @@ async fn perform(clusters: &dyn NamedClusters, action: &str, fields: Map<String,
             return events::page(&id, &fields, happened);
         }
         "edit" => ClusterAction::Edit(settings::of(fields)?),
+        "update" => {
+            let before = find(clusters, &id).await?.settings;
+            ClusterAction::Edit(update::updated(&fields, &before)?)
+        }
         "resize" => ClusterAction::Resize(settings::size(&fields)?),
         "start" => ClusterAction::Start,
         "restart" => ClusterAction::Restart,
@@ -232,6 +248,14 @@ mod tests {
                 "{action} {method}"
             );
         }
+    }
+
+    #[test]
+    fn what_is_said_several_times_is_a_list() {
+        let found = fields(Some("a=1&s=RUNNING&s=PENDING&n=%C3%B1+x&s=TERMINATED"));
+        let expected = json!({"a": "1", "s": ["RUNNING", "PENDING", "TERMINATED"], "n": "ñ x"});
+        assert_eq!(Value::Object(found), expected);
+        assert_eq!(fields(None), Map::new());
     }
 
     #[test]

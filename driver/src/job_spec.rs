@@ -1,16 +1,22 @@
 //! [`JobSpec`]: a job file as the user wrote it, and [`ValidJobSpec`], what is left to do once names and numbers
 //! are known to be right.
 
+use std::time::Duration;
+
 use rookery_data::spec::{DataSpec, SplitSpec};
 use rookery_ml::{
-    FamilyParam, InvalidValues, LogisticRegressionParams, Metric, PipelineSpec, Solver, StageSpec,
-    ValidLogisticRegressionParams,
+    ClassWeight, Defaults, EarlyStoppingParams, FamilyParam, InvalidValue, InvalidValues,
+    LogisticRegressionParams, Metric, PipelineSpec, Solver, StageSpec, ValidLogisticRegressionParams,
 };
 use rookery_proto::{ErrorClass, Failure};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
 use crate::error::of_ml;
+
+mod care;
+
+pub use care::{EarlyStoppingSection, InferenceOptions, InferenceSection, WatchedPart};
 
 /// A job file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -33,9 +39,9 @@ pub struct JobSpec {
     /// How the test part is judged.
     #[serde(default)]
     pub evaluation: EvaluationSection,
-    /// What serving does with values that the model can't use.
+    /// What serving does with values that the model can't use, and with columns that are left out.
     #[serde(default)]
-    pub serving: InvalidValues,
+    pub serving: ServingSection,
     /// Where the runs are recorded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tracking: Option<TrackingSection>,
@@ -50,6 +56,22 @@ pub struct JobSection {
     /// Experiment its runs belong to; the job's name without it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub experiment: Option<String>,
+    /// How long the job may take, such as `2h`: see [`TrainingSection::deadline`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deadline: Option<String>,
+}
+
+/// `[serving]`.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ServingSection {
+    /// For nulls.
+    pub null: InvalidValue,
+    /// For categories that training has not seen.
+    pub unseen: InvalidValue,
+    /// For input columns that a request leaves out.
+    #[serde(skip_serializing_if = "Defaults::is_empty")]
+    pub defaults: Defaults,
 }
 
 /// `[training]`.
@@ -66,6 +88,15 @@ pub struct TrainingSection {
     /// Parameters that all runs share (Spark's `LogisticRegression`).
     #[serde(default)]
     pub logistic_regression: LogisticRegressionParams,
+    /// Whether each run tells the standard errors of its coefficients.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inference: Option<InferenceSection>,
+    /// Whether trainings end when the validation part gets no better.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub early_stopping: Option<EarlyStoppingSection>,
+    /// How long each run may train, such as `10m`; one that takes longer stops after its round, with the model it has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deadline: Option<String>,
 }
 
 /// `[[runs]]`: a name, and the parameters in which a run differs from the shared ones.
@@ -99,6 +130,8 @@ pub struct RunSection {
     pub thresholds: Option<Vec<f64>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub solver: Option<Solver>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub class_weight: Option<ClassWeight>,
 }
 
 impl RunSection {
@@ -114,6 +147,7 @@ impl RunSection {
             threshold: self.threshold.or(shared.threshold),
             thresholds: self.thresholds.clone().or_else(|| shared.thresholds.clone()),
             solver: self.solver.unwrap_or(shared.solver),
+            class_weight: self.class_weight.clone().or_else(|| shared.class_weight.clone()),
         }
     }
 }
@@ -168,8 +202,18 @@ pub struct ValidJobSpec {
     pub metrics: Vec<Metric>,
     /// What serving does with values that the model can't use.
     pub serving: InvalidValues,
+    /// What stands in for input columns that a request leaves out.
+    pub defaults: Defaults,
     /// Where the runs are recorded; where the driver records without it.
     pub tracking_uri: Option<Url>,
+    /// Part of the intervals of coefficients that cover the truth; `None` without standard errors.
+    pub inference: Option<f64>,
+    /// When trainings stop early.
+    pub early_stopping: Option<EarlyStoppingParams>,
+    /// How long a run may train.
+    pub training_deadline: Option<Duration>,
+    /// How long the job may take.
+    pub job_deadline: Option<Duration>,
 }
 
 /// One run of a job.
@@ -202,7 +246,22 @@ impl JobSpec {
         if self.job.name.trim().is_empty() {
             return Err(Failure::new(ErrorClass::Config, "the job has no name").at("job.name"));
         }
+        let training = &self.training;
+        let early_stopping = training.early_stopping.as_ref();
+        let length = |text: &Option<String>, key| {
+            let text = text.as_deref();
+            text.map(|text| care::duration(text, key)).transpose()
+        };
         Ok(ValidJobSpec {
+            inference: match &training.inference {
+                Some(section) => section.check()?,
+                None => None,
+            },
+            early_stopping: early_stopping
+                .map(|section| section.check(&self.split.weights))
+                .transpose()?,
+            training_deadline: length(&training.deadline, "training.deadline")?,
+            job_deadline: length(&self.job.deadline, "job.deadline")?,
             experiment: self.job.experiment.unwrap_or_else(|| self.job.name.clone()),
             name: self.job.name,
             data: self.data,
@@ -213,7 +272,11 @@ impl JobSpec {
             weight: self.training.weight,
             runs,
             metrics: check_metrics(&self.evaluation.metrics)?,
-            serving: self.serving,
+            serving: InvalidValues {
+                null: self.serving.null,
+                unseen: self.serving.unseen,
+            },
+            defaults: self.serving.defaults,
             tracking_uri: self
                 .tracking
                 .map(|tracking| tracking_uri(&tracking.uri))

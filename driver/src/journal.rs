@@ -7,6 +7,7 @@
 use std::path::Path;
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use rookery_ml::Training;
 use rookery_proto::v1::{JobEvent, SubmitJobRequest};
@@ -97,6 +98,7 @@ impl Journal {
             slot: Arc::new(Slot {
                 job_id: job_id.to_string(),
                 training: Mutex::default(),
+                pace: Mutex::default(),
             }),
         }
     }
@@ -127,7 +129,9 @@ impl Journal {
 }
 
 /// Where the trainings of one job note where they stand. The last word counts: while one is being written, others are
-/// passed over, so that a large model is written as fast as the disk allows and no round waits for it.
+/// passed over, so that no round waits for it. A training of many numbers is not written as fast as the disk allows, but so
+/// that it takes a tenth of the time; one that is larger than a row of the file may be is not written at all, and begins
+/// anew when its driver is killed.
 #[derive(Debug)]
 pub(crate) struct Checkpoints {
     journal: Journal,
@@ -139,11 +143,24 @@ struct Slot {
     job_id: String,
     /// Position of the run among the job's, and its training; `None` once the writer took it.
     training: Mutex<Option<(u32, Training)>>,
+    /// When the last one was written, and how long that took.
+    pace: Mutex<Option<(Instant, Duration)>>,
 }
+
+/// A training of at most so many numbers, 8 MiB, is written after each round.
+const WRITTEN_EACH_ROUND: usize = 1 << 20;
+/// Most numbers of a training that is written: its text is then 716 MB, and SQLite takes at most 1 GB.
+const MOST_WRITTEN: usize = 1 << 26;
+/// A large training is written again after so many times what it took to write it.
+const REST: u32 = 9;
 
 impl Checkpoints {
     /// Notes where the training of run `index` stands between two rounds.
     pub(crate) fn note(&self, index: u32, training: &Training) {
+        let values = training.state_values();
+        if values > MOST_WRITTEN || values > WRITTEN_EACH_ROUND && self.slot.was_just_written() {
+            return;
+        }
         let mut slot = self.slot.lock();
         if slot.is_none() {
             *slot = Some((index, training.clone()));
@@ -155,6 +172,17 @@ impl Checkpoints {
 impl Slot {
     fn lock(&self) -> std::sync::MutexGuard<'_, Option<(u32, Training)>> {
         self.training.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn was_just_written(&self) -> bool {
+        let pace = *self.pace.lock().unwrap_or_else(PoisonError::into_inner);
+        pace.is_some_and(|(written, took)| written.elapsed() < took * REST)
+    }
+
+    /// Notes that what it held is on the disk, after so long.
+    fn written(&self, took: Duration) {
+        let pace = (Instant::now(), took);
+        *self.pace.lock().unwrap_or_else(PoisonError::into_inner) = Some(pace);
     }
 }
 

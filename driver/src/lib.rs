@@ -44,6 +44,7 @@ mod rounds;
 mod scoring;
 mod served_files;
 mod server;
+mod state_file;
 mod stop;
 mod training;
 mod watching;
@@ -86,7 +87,8 @@ pub use named_clusters::{
 };
 pub use planning::plan;
 pub use recording::{
-    JOB_ARTIFACT, LOSS_METRIC, MODEL_ARTIFACT, TAG_BASE_DIR, TAG_BEST_RUN, TAG_INDEX, TAG_JOB,
+    INFERENCE_ARTIFACT, INFERENCE_TABLE_ARTIFACT, JOB_ARTIFACT, LOSS_METRIC, MODEL_ARTIFACT, TAG_BASE_DIR,
+    TAG_BEST_RUN, TAG_INDEX, TAG_JOB, TAG_WARNING,
 };
 pub use records::{Delivery, JobRecords, Records, RemoteRecords, RunArtifacts};
 pub use scoring::ScoringSpec;

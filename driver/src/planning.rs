@@ -6,7 +6,7 @@ use rookery_data::IngestPlan;
 use rookery_data::frame::kind_of;
 use rookery_data::schema::ColumnType;
 use rookery_data::stores::Environment;
-use rookery_ml::ColumnKind;
+use rookery_ml::{ColumnKind, check_defaults};
 use rookery_proto::{ErrorClass, Failure};
 
 use crate::error::{of_data, of_ml};
@@ -34,6 +34,12 @@ pub async fn plan(
     if let Some(weight) = &spec.weight {
         check_number("weight", weight, &columns)?;
     }
+    let read = spec
+        .pipeline
+        .profiled_columns(&inputs, &spec.features, &spec.label);
+    let is_read = |name: &String| read.iter().any(|column| column.name == *name);
+    let read: Vec<(String, ColumnKind)> = inputs.iter().filter(|(name, _)| is_read(name)).cloned().collect();
+    check_defaults(&spec.defaults, &read).map_err(|e| of_ml(&e).at("serving.defaults"))?;
     Ok(plan)
 }
 

@@ -4,12 +4,14 @@
 //!
 //! - [`run`]: one run from its start to its end; [`curve`]: its loss, written while it trains;
 //! - [`job`]: the runs of a job, and which is the best;
+//! - [`care`]: warnings, and how certain the coefficients are;
 //! - [`begun`]: going on with a run that another driver began;
 //! - [`left`]: what others left open: taken over, or ended;
 //! - [`inputs`]: the data as MLflow's datasets; [`params`]: names and values;
 //! - [`model`]: the model's files and its entries for both generations of MLflow's clients.
 
 mod begun;
+mod care;
 mod curve;
 mod inputs;
 mod job;
@@ -30,6 +32,12 @@ pub(crate) use run::{Outcome, RunRecord};
 pub const MODEL_ARTIFACT: &str = "model/model.json";
 /// Where in a run's artifacts the job file lies.
 pub const JOB_ARTIFACT: &str = "job.toml";
+/// Where in a run's artifacts it lies how certain the coefficients are.
+pub const INFERENCE_ARTIFACT: &str = "inference.json";
+/// The same as a table.
+pub const INFERENCE_TABLE_ARTIFACT: &str = "inference.csv";
+/// How the tags begin that hold what to be wary of.
+pub const TAG_WARNING: &str = "rookery.warning.";
 /// Name of the metric whose history is the loss curve: the objective at each iteration.
 pub const LOSS_METRIC: &str = "loss";
 /// The tag of a job's own run that names the best of its trainings.

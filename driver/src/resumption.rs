@@ -20,6 +20,10 @@ pub(crate) struct Resumption {
     pub(crate) finished: BTreeMap<u32, RunFinished>,
     /// The runs that were told of.
     pub(crate) told: BTreeSet<String>,
+    /// When the job began.
+    pub(crate) began_ms: Option<i64>,
+    /// When its runs began, by run.
+    pub(crate) started: BTreeMap<String, i64>,
     /// The last iteration that was told, by run.
     pub(crate) iterations: BTreeMap<String, u64>,
     /// What the data were, if they had been read.
@@ -41,7 +45,11 @@ impl Resumption {
         };
         for event in events {
             match &event.event {
+                Some(Event::PhaseStarted(_)) => {
+                    known.began_ms.get_or_insert(event.timestamp_ms);
+                }
                 Some(Event::RunStarted(run)) => {
+                    known.started.insert(run.run_id.clone(), event.timestamp_ms);
                     known.told.insert(run.run_id.clone());
                 }
                 Some(Event::Split(split)) => known.fingerprint = Some(split.data_fingerprint.clone()),

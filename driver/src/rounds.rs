@@ -12,7 +12,8 @@ use tracing::Instrument as _;
 
 use crate::error::{internal, of_ml};
 use crate::placement::Placement;
-use crate::worker_channel::{BlockSpec, Task};
+use crate::training::between::Between;
+use crate::worker_channel::{BlockSpec, Judging, Task};
 
 /// Fits the feature stages on the training part, pass by pass, and counts what the fit is to profile.
 pub(crate) async fn fit_stages(
@@ -65,16 +66,44 @@ pub(crate) async fn build_blocks(
         .ok_or_else(|| Failure::new(ErrorClass::Data, "no partition holds rows"))
 }
 
-/// Rounds until the optimiser stops. `progress` is told after each.
+/// Summarises blocks once more, the rows weighed by their class.
+pub(crate) async fn summarize(
+    placement: &Placement,
+    job_id: &str,
+    blocks_id: &str,
+    class_weights: Vec<f64>,
+) -> Result<Summary, Failure> {
+    let task = &Task {
+        job_id: job_id.to_string(),
+        round: 0,
+    };
+    let factors = &class_weights;
+    let answers = placement
+        .ask_all(|worker, holding| async move {
+            worker.summarize_blocks(task, &holding, blocks_id, factors).await
+        })
+        .await?;
+    let merged = placement.merge(answers, &Summary::merge)?;
+    let summary = merged.ok_or_else(|| Failure::new(ErrorClass::Data, "no partition holds rows"))?;
+    Ok(Summary {
+        class_weights,
+        ..summary
+    })
+}
+
+/// Rounds until the optimiser stops, or is stopped between two of them.
 pub(crate) async fn train(
     placement: &Placement,
     job_id: &str,
     blocks_id: &str,
     training: &mut Training,
-    mut progress: impl FnMut(&Training),
+    mut between: Between<'_>,
 ) -> Result<(), Failure> {
-    // A training that is resumed has rounds behind it.
+    // A training that is resumed has rounds behind it, and maybe was not done with the last.
     let mut round = training.evaluations() as u64;
+    if round > 0 {
+        between.rounds(training).await?;
+    }
     while let Ask::Evaluate(coefficients) = training.ask() {
         round += 1;
         let task = Task {
@@ -87,9 +116,23 @@ pub(crate) async fn train(
             .await?;
         placement.count_round();
         training.tell(&partial).map_err(|e| of_ml(&e))?;
-        progress(training);
+        between.rounds(training).await?;
     }
     Ok(())
+}
+
+/// A round that no optimiser asks for.
+pub(crate) async fn look(
+    placement: &Placement,
+    job_id: &str,
+    blocks_id: &str,
+    coefficients: &KernelCoefficients,
+) -> Result<Partial, Failure> {
+    let task = Task {
+        job_id: job_id.to_string(),
+        round: 0,
+    };
+    evaluate(placement, &task, blocks_id, coefficients).await
 }
 
 /// One round: coefficients out, partials back, merged along the fixed tree.
@@ -111,12 +154,12 @@ async fn evaluate(
         .unwrap_or_else(|| coefficients.zero_partial()))
 }
 
-/// Scores the test part with a model.
+/// Scores a part of the split with a model.
 pub(crate) async fn score(
     placement: &Placement,
     job_id: &str,
     model: &Model,
-    weight: Option<&str>,
+    judging: &Judging<'_>,
 ) -> Result<MulticlassMetrics, Failure> {
     let task = Task {
         job_id: job_id.to_string(),
@@ -126,7 +169,7 @@ pub(crate) async fn score(
     let answers = placement
         .ask_all(|worker, holding| {
             let (task, json, label) = (&task, json.clone(), &model.label);
-            async move { worker.score_model(task, &holding, json, label, weight).await }
+            async move { worker.score_model(task, &holding, json, label, judging).await }
         })
         .await?;
     Ok(placement

@@ -85,6 +85,7 @@ impl Work for ScoringJob {
         let inputs = spec::input_columns(&self.model);
         let columns = ScoredColumns {
             inputs,
+            optional: self.model.defaults.keys().cloned().collect(),
             keep: self.spec.columns.clone(),
         };
         let phase = telling::phase(&self.events, &self.id, Phase::Plan, &self.spec.source.path);
@@ -243,7 +244,7 @@ impl ScoringJob {
         let place = plan.place_of_row(dataset, partition, row).await;
         let place = place.unwrap_or_else(|| format!("partition {partition}, row {}", row + 1));
         Failure::new(ErrorClass::Data, problem).at(place).hint(
-            "mend the row; or train the model with [serving] null or unseen = \"keep\" or \"reference\"",
+            "mend the row; or say --null or --unseen keep or reference, or train the model with [serving] null or unseen",
         )
     }
 

@@ -10,7 +10,7 @@ use rookery_data::{Dataset, IngestPlan};
 use rookery_formats::ModelDirectory;
 use rookery_ml::{
     ColumnKind, FittedPipeline, LogisticRegressionModel, Metric, Model, MulticlassMetrics, PipelineFit,
-    Profile, Summary, Training,
+    Profile, Summary, Training, Warning, check_default_categories,
 };
 use rookery_proto::v1::job_event::Event;
 use rookery_proto::v1::{self, Phase};
@@ -35,15 +35,20 @@ use crate::resumption::Resumption;
 use crate::rounds;
 use crate::served_files::ServedFiles;
 use crate::stop::Stop;
-use crate::worker_channel::BlockSpec;
+use crate::worker_channel::{BlockSpec, Judging};
 use crate::workers::Workers;
 
+pub(crate) mod between;
+mod care;
 pub(crate) mod telling;
 
 /// How many times a worker would have sent a heartbeat before a job that is resumed looks who is there.
 const SETTLE_INTERVALS: u32 = 2;
+/// Position of the part that judges the models.
+const TEST_PART: u32 = 1;
 
-use telling::{counted, iteration_event};
+use between::Between;
+use telling::counted;
 
 /// Everything a job needs to be carried out.
 #[derive(Debug)]
@@ -81,6 +86,8 @@ struct Prepared {
     /// What the training part holds in the model's inputs.
     profile: Option<Profile>,
     blocks_id: String,
+    /// Column of the feature vector.
+    features: String,
     summary: Summary,
     /// Threads of all workers together.
     cores: usize,
@@ -125,7 +132,8 @@ impl Work for Job {
 impl Job {
     /// Carries the job out; ends early when it is asked to.
     async fn carry_out(&self, stop: &Stop) -> Result<(), Failure> {
-        let started = (now_ms(), Instant::now());
+        let began_before = self.resumption.as_ref().and_then(|before| before.began_ms);
+        let started = (began_before.unwrap_or_else(now_ms), Instant::now());
         if let Some(resumption) = &self.resumption {
             stop.unless(self.go_on(resumption)).await?;
         }
@@ -158,7 +166,7 @@ impl Job {
             // At another server the runs of a driver that died are closed when it gets their last records.
             let resumes = self.resumption.is_some() && records.delivery.is_none();
             let record = JobRecord::start(records, facts, resumes).await?;
-            let trained = self.train_all(&prepared, &record, stop).await;
+            let trained = self.train_all(&prepared, &record, started.0, stop).await;
             record.end(trained).await
         };
         let result = result.await;
@@ -194,8 +202,16 @@ impl Job {
         &self,
         prepared: &Prepared,
         record: &JobRecord<'_>,
+        started_ms: i64,
         stop: &Stop,
     ) -> Result<(), Failure> {
+        let was_told = self
+            .resumption
+            .as_ref()
+            .is_some_and(|before| !before.told.is_empty());
+        for warning in prepared.warnings().into_iter().filter(|_| !was_told) {
+            self.warn(warning.text);
+        }
         for (index, run) in (0..).zip(&self.spec.runs) {
             let finished = self
                 .resumption
@@ -203,7 +219,11 @@ impl Job {
                 .and_then(|before| before.finished.get(&index));
             match finished {
                 Some(finished) => record.judge(&finished.run_id, &telling::metrics(finished)?),
-                None => self.train_one(prepared, record, index, run, stop).await?,
+                None if self.is_out_of_time(started_ms, index)? => break,
+                None => {
+                    let work = (index, run, started_ms);
+                    self.train_one(prepared, record, work, stop).await?;
+                }
             }
         }
         Ok(())
@@ -250,6 +270,7 @@ impl Job {
             .instrument(phase)
             .await;
         let (pipeline, profile) = self.with_place(fitted, plan).await?;
+        check_default_categories(&spec.defaults, &pipeline).map_err(|e| of_ml(&e).at("serving.defaults"))?;
 
         let phase = self.phase(Phase::BuildBlocks, &format!("{} rows", dataset.part_rows[0]));
         let blocks = BlockSpec {
@@ -271,6 +292,7 @@ impl Job {
             pipeline,
             profile,
             blocks_id: blocks.blocks_id,
+            features: blocks.features,
             summary,
             cores,
         })
@@ -281,8 +303,7 @@ impl Job {
         &self,
         prepared: &Prepared,
         record: &JobRecord<'_>,
-        index: u32,
-        run: &ValidRun,
+        (index, run, job_started_ms): (u32, &ValidRun, i64),
         stop: &Stop,
     ) -> Result<(), Failure> {
         let params = recording::describe_params(&run.params)?;
@@ -290,8 +311,9 @@ impl Job {
             .start_training(index, run.name.as_deref(), params.clone())
             .await?;
         self.tell_started(&recorder, index, params);
+        let deadline_ms = self.deadline_ms(job_started_ms, recorder.run_id());
         let result = stop
-            .unless(self.train_recorded(prepared, index, run, &recorder))
+            .unless(self.train_recorded(prepared, (index, run, deadline_ms), &recorder))
             .await;
         match result {
             Ok(metrics) => {
@@ -309,8 +331,7 @@ impl Job {
     async fn train_recorded(
         &self,
         prepared: &Prepared,
-        index: u32,
-        run: &ValidRun,
+        (index, run, deadline_ms): (u32, &ValidRun, Option<i64>),
         recorder: &RunRecord,
     ) -> Result<Vec<(Metric, f64)>, Failure> {
         let phase = self.phase_of(
@@ -318,31 +339,39 @@ impl Job {
             Phase::Train,
             &format!("run {} of {}", index + 1, self.spec.runs.len()),
         );
-        let mut training = self.training(prepared, index, run)?;
-        let before = self.resumption.as_ref();
-        let mut reported = before.and_then(|before| before.iterations.get(recorder.run_id()).copied());
-        let progress = |training: &Training| {
-            recorder.progress(training.objective_history());
-            let iteration = training.iteration() as u64;
-            if reported.is_none_or(|reported| iteration > reported) {
-                reported = Some(iteration);
-                self.events
-                    .push(iteration_event(recorder.run_id(), training, run));
-            }
-            if let Some(checkpoints) = &self.checkpoints {
-                checkpoints.note(index, training);
-            }
-        };
-        rounds::train(
-            &prepared.placement,
-            &self.id,
-            &prepared.blocks_id,
-            &mut training,
-            progress,
-        )
+        let (training, summary, inference) = async {
+            let summary = self.weighed(prepared, run).await?;
+            let mut training = self.training(&summary, index, run)?;
+            self.check_run(&training)?;
+            let before = self.resumption.as_ref();
+            let between = Between {
+                job: self,
+                placement: &prepared.placement,
+                columns: &prepared.columns,
+                pipeline: &prepared.pipeline,
+                run,
+                index,
+                recorder,
+                reported: before.and_then(|before| before.iterations.get(recorder.run_id()).copied()),
+                deadline_ms,
+            };
+            rounds::train(
+                &prepared.placement,
+                &self.id,
+                &prepared.blocks_id,
+                &mut training,
+                between,
+            )
+            .await?;
+            let inference = self.infer(prepared, &training, &summary).await?;
+            Ok::<_, Failure>((training, summary, inference))
+        }
         .instrument(phase)
         .await?;
         let fit = training.into_fit().map_err(|e| of_ml(&e))?;
+        let of_inference = inference.iter().flat_map(Warning::of_inference);
+        let of_fit = of_inference.chain(Warning::of_fit(&fit, &run.params, &summary));
+        let warnings = care::distinct(prepared.warnings().into_iter().chain(of_fit));
 
         let phase = self.phase_of(
             recorder,
@@ -364,6 +393,7 @@ impl Job {
             let profile = prepared.profile.clone();
             model.profile = profile.map(|profile| profile.with_predictions(classes, &tested));
             model.invalid_values = self.spec.serving;
+            model.defaults.clone_from(&self.spec.defaults);
             // What is written holds all of it.
             Ok::<_, Failure>((metrics, self.write(prepared, &model).await?))
         };
@@ -377,6 +407,8 @@ impl Job {
             metrics: &metrics,
             coefficients_sha256: &coefficients_sha256,
             cores: prepared.cores,
+            inference: inference.as_ref(),
+            warnings: &warnings,
         };
         recorder.finish(&outcome).instrument(phase).await?;
         self.tell_finished(recorder, index, &outcome);
@@ -384,8 +416,11 @@ impl Job {
     }
 
     /// A training at its start, or where it stood when the driver was killed.
-    fn training(&self, prepared: &Prepared, index: u32, run: &ValidRun) -> Result<Training, Failure> {
-        let fresh = Training::new(&run.valid, &prepared.summary).map_err(|e| of_ml(&e))?;
+    fn training(&self, summary: &Summary, index: u32, run: &ValidRun) -> Result<Training, Failure> {
+        let mut fresh = Training::new(&run.valid, summary).map_err(|e| of_ml(&e))?;
+        if let Some(params) = &self.spec.early_stopping {
+            fresh = fresh.with_early_stopping(params.clone());
+        }
         let before = self.resumption.as_ref().and_then(|before| before.training(index));
         match before {
             // The same rows and parameters make the same objective, bit for bit.
@@ -407,7 +442,12 @@ impl Job {
             self.warn("the test part is empty: no metrics".to_string());
             return Ok((Vec::new(), MulticlassMetrics::default()));
         }
-        let sums = rounds::score(&prepared.placement, &self.id, model, self.spec.weight.as_deref()).await?;
+        let judging = Judging {
+            part: TEST_PART,
+            weight: self.spec.weight.as_deref(),
+            with_ranking: care::needs_ranking(&self.spec.metrics),
+        };
+        let sums = rounds::score(&prepared.placement, &self.id, model, &judging).await?;
         let metric = |metric: &Metric| Ok((*metric, sums.evaluate(*metric).map_err(|e| of_ml(&e))?));
         let metrics: Result<_, Failure> = self.spec.metrics.iter().map(metric).collect();
         Ok((metrics?, sums))

@@ -8,10 +8,7 @@ use rookery_data::engine::{Channels, WorkerConnection};
 use rookery_data::stores::Announcement;
 use rookery_data::{Progress, Work};
 use rookery_ml::tree::Node;
-use rookery_ml::{
-    ConfusionCell, Family, FitStatistics, KernelCoefficients, MulticlassMetrics, Partial, StageStatistics,
-    Summary,
-};
+use rookery_ml::{FitStatistics, StageStatistics};
 use rookery_proto::v1::trainer_service_client::TrainerServiceClient;
 use rookery_proto::{ErrorClass, Failure, MAX_MESSAGE_BYTES, SendTraceContext, v1};
 use tonic::service::interceptor::InterceptedService;
@@ -24,6 +21,10 @@ use crate::announcing;
 use crate::error::internal;
 
 mod formats;
+mod judging;
+mod subtrees;
+
+pub(crate) use judging::Judging;
 
 /// The partitions of a dataset that one worker holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -113,94 +114,6 @@ impl WorkerChannel {
             stages: stages.collect::<Result<_, _>>()?,
             profile: serde_json::from_str(&response.profile_json).map_err(internal)?,
         })
-    }
-
-    pub(crate) async fn build_blocks(
-        &self,
-        task: &Task,
-        holding: &Holding,
-        spec: &BlockSpec,
-    ) -> Result<(Vec<(Node, Summary)>, u64), Failure> {
-        let request = v1::BuildBlocksRequest {
-            task: key(task),
-            partitions: set(holding),
-            blocks_id: spec.blocks_id.clone(),
-            pipeline_json: spec.pipeline_json.clone(),
-            features_column: spec.features.clone(),
-            label_column: spec.label.clone(),
-            weight_column: spec.weight.clone().unwrap_or_default(),
-        };
-        let mut client = self.client.clone();
-        let response = self
-            .bounded("build_blocks", Some(task), client.build_blocks(request))
-            .await?;
-        let summaries = response
-            .summaries
-            .into_iter()
-            .map(|s| pair(s.node, s.summary, summary))
-            .collect::<Result<_, _>>()?;
-        Ok((summaries, response.memory_bytes))
-    }
-
-    pub(crate) async fn evaluate_objective(
-        &self,
-        task: &Task,
-        holding: &Holding,
-        blocks_id: &str,
-        coefficients: &KernelCoefficients,
-    ) -> Result<Vec<(Node, Partial)>, Failure> {
-        let request = v1::EvaluateObjectiveRequest {
-            task: key(task),
-            partitions: set(holding),
-            blocks_id: blocks_id.to_string(),
-            coefficients: Some(v1::KernelCoefficients {
-                binomial: coefficients.family == Family::Binomial,
-                classes: coefficients.classes as u32,
-                width: coefficients.width as u32,
-                coefficients: coefficients.coefficients.clone(),
-                offsets: coefficients.offsets.clone(),
-                hessian: coefficients.hessian,
-            }),
-        };
-        let mut client = self.client.clone();
-        let response = self
-            .bounded(
-                "evaluate_objective",
-                Some(task),
-                client.evaluate_objective(request),
-            )
-            .await?;
-        response
-            .partials
-            .into_iter()
-            .map(|p| pair(p.node, p.partial, partial))
-            .collect()
-    }
-
-    pub(crate) async fn score_model(
-        &self,
-        task: &Task,
-        holding: &Holding,
-        model_json: String,
-        label: &str,
-        weight: Option<&str>,
-    ) -> Result<Vec<(Node, MulticlassMetrics)>, Failure> {
-        let request = v1::ScoreModelRequest {
-            task: key(task),
-            partitions: set(holding),
-            model_json,
-            label_column: label.to_string(),
-            weight_column: weight.unwrap_or_default().to_string(),
-        };
-        let mut client = self.client.clone();
-        let response = self
-            .bounded("score_model", Some(task), client.score_model(request))
-            .await?;
-        response
-            .metrics
-            .into_iter()
-            .map(|m| pair(m.node, m.metrics, metrics))
-            .collect()
     }
 
     /// Scores pieces of partitions.
@@ -317,6 +230,13 @@ impl WorkerChannel {
             )
             .hint("see the worker's log; submit the job again once the cluster has a worker");
         }
+        if status.code() == Code::OutOfRange && status.details().is_empty() {
+            return Failure::new(
+                ErrorClass::Config,
+                format!("worker {}: {}", self.url, status.message()),
+            )
+            .hint("a model has at most some 30 million coefficients: hash categories into fewer features");
+        }
         Failure::from(status)
     }
 }
@@ -369,6 +289,7 @@ fn statistics(message: v1::StageStatistics) -> Result<(u32, StageStatistics), Fa
             max: range.max,
             count: range.count,
         },
+        Some(Statistics::Json(json)) => serde_json::from_str(&json).map_err(internal)?,
         None => return Err(internal("a worker's statistics lack their kind")),
     };
     Ok((message.stage, statistics))
@@ -379,44 +300,5 @@ fn work(message: Option<v1::StreamWork>) -> Work {
     Work {
         open: message.open,
         took: Duration::from_micros(message.took_us),
-    }
-}
-
-fn summary(message: v1::Summary) -> Summary {
-    Summary {
-        rows: message.rows,
-        weight_sum: message.weight_sum,
-        weight_square_sum: message.weight_square_sum,
-        mean: message.mean,
-        m2: message.m2,
-        label_weights: message.label_weights,
-    }
-}
-
-fn partial(message: v1::Partial) -> Partial {
-    Partial {
-        loss_sum: message.loss_sum,
-        weight_sum: message.weight_sum,
-        rows: message.rows,
-        gradient_sum: message.gradient_sum,
-        hessian_sum: message.hessian_sum,
-    }
-}
-
-fn metrics(message: v1::ClassificationMetrics) -> MulticlassMetrics {
-    let cells = message
-        .cells
-        .into_iter()
-        .map(|cell| ConfusionCell {
-            label: cell.label,
-            prediction: cell.prediction,
-            weight: cell.weight,
-            rows: cell.rows,
-        })
-        .collect();
-    MulticlassMetrics {
-        cells,
-        log_loss_sum: message.log_loss_sum,
-        rows: message.rows,
     }
 }

@@ -32,8 +32,10 @@ fn value(model: &Model, input: &InputColumn) -> Value {
 /// The label with index 0 of an indexer of that column.
 fn first_label<'a>(model: &'a Model, column: &str) -> Option<&'a str> {
     model.pipeline.stages.iter().find_map(|stage| match stage {
-        FittedStage::StringIndexer(stage) if stage.params.input == column => {
-            stage.labels.first().map(String::as_str)
+        FittedStage::StringIndexer(stage) => {
+            let mut columns = stage.columns();
+            let found = columns.find(|(input, ..)| *input == column);
+            found.and_then(|(_, _, labels)| labels.first().map(String::as_str))
         }
         _ => None,
     })

@@ -22,6 +22,8 @@ mod plan;
 mod pmml;
 mod spark;
 #[cfg(test)]
+mod stage_tests;
+#[cfg(test)]
 mod testing;
 #[cfg(test)]
 mod tests;

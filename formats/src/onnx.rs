@@ -9,6 +9,7 @@ mod compile;
 mod graph;
 mod operators;
 mod run;
+mod stages;
 mod tensor;
 mod write;
 

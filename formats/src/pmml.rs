@@ -9,6 +9,7 @@ mod evaluate;
 mod expression;
 mod fields;
 mod read;
+mod stages;
 mod write;
 
 pub(crate) use evaluate::PmmlModel;

@@ -5,10 +5,13 @@
 //! key-value metadata that they are such ([`row_metadata`]).
 
 mod json;
+mod numbers;
 mod read;
+mod read_stage;
 mod schema;
 mod table;
 mod write;
+mod write_stage;
 
 pub(crate) use read::SparkModel;
 pub(crate) use write::write;
@@ -19,6 +22,14 @@ mod class {
     pub(super) const STRING_INDEXER: &str = "org.apache.spark.ml.feature.StringIndexerModel";
     pub(super) const VECTOR_ASSEMBLER: &str = "org.apache.spark.ml.feature.VectorAssembler";
     pub(super) const MIN_MAX_SCALER: &str = "org.apache.spark.ml.feature.MinMaxScalerModel";
+    pub(super) const STANDARD_SCALER: &str = "org.apache.spark.ml.feature.StandardScalerModel";
+    pub(super) const ONE_HOT_ENCODER: &str = "org.apache.spark.ml.feature.OneHotEncoderModel";
+    pub(super) const IMPUTER: &str = "org.apache.spark.ml.feature.ImputerModel";
+    /// That of a QuantileDiscretizer, too: fitted it is one.
+    pub(super) const BUCKETIZER: &str = "org.apache.spark.ml.feature.Bucketizer";
+    pub(super) const INTERACTION: &str = "org.apache.spark.ml.feature.Interaction";
+    pub(super) const FEATURE_HASHER: &str = "org.apache.spark.ml.feature.FeatureHasher";
+    pub(super) const SQL_TRANSFORMER: &str = "org.apache.spark.ml.feature.SQLTransformer";
     pub(super) const LOGISTIC_REGRESSION: &str = "org.apache.spark.ml.classification.LogisticRegressionModel";
 }
 

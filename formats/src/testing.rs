@@ -100,9 +100,15 @@ pub(crate) fn model(stages: &str, classes: usize, family: Family, thresholds: Op
         fit.complete(statistics).unwrap();
     }
     let pipeline = fit.finish().unwrap();
-    let transformed = pipeline.transform(training.clone()).unwrap();
-    let ColumnData::Vector { width, .. } = transformed.column("features").unwrap().data else {
-        panic!("features are a vector");
+    // Some stages refuse the NaN that a later row has.
+    let first_rows: Vec<bool> = (0..training.rows()).map(|row| row < 16).collect();
+    let transformed = pipeline
+        .transform(training.clone().retain(&first_rows).unwrap())
+        .unwrap();
+    let width = match &transformed.column("features").unwrap().data {
+        ColumnData::Vector { width, .. } => *width,
+        ColumnData::Sparse(vectors) => vectors.width(),
+        _ => panic!("features are a vector"),
     };
     let mut n = Numbers(7);
     let rows = family.coefficient_rows(classes);

@@ -9,7 +9,7 @@ use crate::testing::{Numbers, assembler, frame, indexer, lab, model, scaler};
 use crate::{Comparison, Format, FormatError, ModelDirectory, Written, files_of};
 
 /// The model's answers for `rows`, compared with those of each format that it was written in.
-fn compared(model: &Model, rows: &Frame) -> Vec<(Format, FormatParity)> {
+pub(crate) fn compared(model: &Model, rows: &Frame) -> Vec<(Format, FormatParity)> {
     let directory = ModelDirectory::new(model, 0).unwrap();
     let ours = model.predict(rows.clone()).unwrap();
     let compare = |written: &Written| {
@@ -19,7 +19,7 @@ fn compared(model: &Model, rows: &Frame) -> Vec<(Format, FormatParity)> {
     directory.written().iter().map(compare).collect()
 }
 
-fn holds(name: &str, model: &Model, rows: &Frame, formats: &[Format]) {
+pub(crate) fn holds(name: &str, model: &Model, rows: &Frame, formats: &[Format]) {
     let compared = compared(model, rows);
     assert!(
         formats.iter().all(|f| compared.iter().any(|(own, _)| own == f)),
@@ -285,6 +285,21 @@ fn names_that_collide_are_kept_apart() {
     model.classifier.num_features = names.len();
     model.classifier.coefficient_matrix = (0..21).map(|i| f64::from(i % 5) - 2.0).collect();
     holds("collisions", &model, &rows, &Format::ALL);
+}
+
+#[test]
+fn a_very_wide_model_is_written_where_its_zeros_cost_nothing() {
+    let mut model = model(&lab("error"), 3, Family::Multinomial, None);
+    model.classifier.num_features = 70_000;
+    model.classifier.coefficient_matrix = vec![0.0; 210_000];
+    let directory = ModelDirectory::new(&model, 0).unwrap();
+    let written: Vec<Format> = directory.written().iter().map(|written| written.format).collect();
+    assert_eq!(written, [Format::Spark]);
+    let why = &directory.not_written()[&Format::Onnx];
+    assert_eq!(
+        why,
+        "ONNX can't say it: the model has 70000 features, of which at most 65536 are written"
+    );
 }
 
 #[test]

@@ -1,30 +1,9 @@
 //! A pass over blocks against reading the same bytes: `cargo bench -p rookery-ml --bench kernel [-- ROWS]`. Both are timed
 //! in turn on the same threads; what counts is the median of the ratios, since other work on the machine slows both.
 
-use std::time::{Duration, Instant};
+use rookery_ml::{Block, BlockBuilder, Column, ColumnData, Family, Frame, KernelCoefficients, RowSample};
 
-use pulp::{Arch, NullaryFnOnce};
-use rookery_ml::{Block, BlockBuilder, Column, ColumnData, Family, Frame, KernelCoefficients, accumulate};
-
-const PAIRS: usize = 21;
-
-/// Reads everything, as fast as it can be read.
-struct Read<'a>(&'a [u64]);
-
-impl NullaryFnOnce for Read<'_> {
-    type Output = [u64; 64];
-
-    #[inline(always)]
-    fn call(self) -> [u64; 64] {
-        let mut sums = [0; 64];
-        for values in self.0.as_chunks::<64>().0 {
-            for (sum, value) in sums.iter_mut().zip(values) {
-                *sum ^= value;
-            }
-        }
-        sums
-    }
-}
+mod paired;
 
 struct Case {
     name: &'static str,
@@ -57,71 +36,9 @@ fn main() {
         let blocks = blocks(&case, rows);
         let coefficients = coefficients(&case);
         for threads in [1, 2] {
-            report(&case, rows, &blocks, &coefficients, threads);
+            paired::report(case.name, rows, &blocks, &coefficients, threads);
         }
     }
-}
-
-#[expect(clippy::print_stdout, reason = "a benchmark's result")]
-fn report(case: &Case, rows: usize, blocks: &[Block], coefficients: &KernelCoefficients, threads: usize) {
-    let bytes: usize = blocks.iter().map(Block::memory_bytes).sum();
-    let copy = vec![1_u64; bytes / 8];
-    let mut pairs: Vec<(Duration, Duration)> = (0..PAIRS)
-        .map(|_| {
-            let read = timed(threads, copy.chunks(copy.len().div_ceil(threads)), |part| {
-                std::hint::black_box(Arch::new().dispatch(Read(part)));
-            });
-            let pass = timed(threads, blocks.chunks(blocks.len().div_ceil(threads)), |part| {
-                let mut partial = coefficients.zero_partial();
-                for block in part {
-                    accumulate(&mut partial, block, coefficients).expect("one shape");
-                }
-                std::hint::black_box(partial);
-            });
-            (read, pass)
-        })
-        .collect();
-    pairs.sort_by(|(a, b), (c, d)| {
-        (b.as_secs_f64() / a.as_secs_f64()).total_cmp(&(d.as_secs_f64() / c.as_secs_f64()))
-    });
-    let ratio = |i: usize| pairs[i].1.as_secs_f64() / pairs[i].0.as_secs_f64();
-    let read = pairs
-        .iter()
-        .map(|pair| pair.0)
-        .min()
-        .unwrap_or_default()
-        .as_secs_f64();
-    let pass = pairs
-        .iter()
-        .map(|pair| pair.1)
-        .min()
-        .unwrap_or_default()
-        .as_secs_f64();
-    println!(
-        "{:24} {threads} threads: ratio to reading {:.2} (quartiles {:.2} to {:.2}); read {:.1} GB/s, pass {:.2} ns a row",
-        case.name,
-        ratio(PAIRS / 2),
-        ratio(PAIRS / 4),
-        ratio(PAIRS * 3 / 4),
-        bytes as f64 / read / 1e9,
-        pass * 1e9 * threads as f64 / rows as f64,
-    );
-}
-
-fn timed<'a, T: Sync + 'a>(
-    threads: usize,
-    parts: impl Iterator<Item = &'a [T]>,
-    work: impl Fn(&[T]) + Sync,
-) -> Duration {
-    let parts: Vec<&[T]> = parts.collect();
-    assert!(parts.len() <= threads);
-    let started = Instant::now();
-    std::thread::scope(|scope| {
-        for part in parts {
-            scope.spawn(|| work(part));
-        }
-    });
-    started.elapsed()
 }
 
 fn blocks(case: &Case, rows: usize) -> Vec<Block> {
@@ -171,6 +88,10 @@ fn coefficients(case: &Case) -> KernelCoefficients {
             .map(|i| ((i * 37 % 17) as f64 - 8.0) / 20.0)
             .collect(),
         offsets: vec![0.1; case.classes],
-        hessian: case.hessian,
+        rows: match case.hessian {
+            true => RowSample::HESSIAN,
+            false => RowSample::GRADIENT,
+        },
+        class_weights: Vec::new(),
     }
 }

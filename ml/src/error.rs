@@ -97,12 +97,32 @@ pub enum MlError {
     /// No row with a positive weight was seen (Spark's wording).
     #[error("requirement failed: Nothing has been added to this summarizer.")]
     NothingSummarized,
+    /// An imputer's column has no values (Spark's wording).
+    #[error(
+        "surrogate cannot be computed. All the values in {columns} are Null, Nan or missingValue({missing})"
+    )]
+    NoSurrogate {
+        /// The columns, with commas.
+        columns: String,
+        /// The number that stands for a missing value.
+        missing: String,
+    },
     /// A label is too large to be a class number.
     #[error("label {label} implies {} classes, at most {bound} are supported; index the label with StringIndexer first", label + 1.0)]
     TooManyClasses {
         /// The label seen.
         label: f64,
         /// The most classes there may be.
+        bound: usize,
+    },
+    /// Second derivatives of so many pairs of coefficients are not made.
+    #[error(
+        "{count} second derivatives would be needed, at most {bound} are made; standard errors are for fewer features or classes"
+    )]
+    TooManySecondDerivatives {
+        /// How many.
+        count: usize,
+        /// The most there may be.
         bound: usize,
     },
     /// Two shapes that must agree do not.
@@ -194,10 +214,12 @@ impl MlError {
             | MlError::WrongKind { .. }
             | MlError::InvalidParameter { .. }
             | MlError::Requirement(_)
+            | MlError::TooManySecondDerivatives { .. }
             | MlError::UnknownMetric { .. } => MlErrorKind::Config,
             MlError::Value { .. }
             | MlError::InvalidRow { .. }
             | MlError::NothingSummarized
+            | MlError::NoSurrogate { .. }
             | MlError::TooManyClasses { .. }
             | MlError::LabelNotFound(_)
             | MlError::InvalidModel(_) => MlErrorKind::Data,

@@ -10,6 +10,10 @@ use serde::{Deserialize, Serialize};
 use crate::error::MlError;
 use crate::java_text;
 
+mod sparse;
+
+pub use sparse::SparseVectors;
+
 /// Named columns of equal length.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Frame {
@@ -48,6 +52,8 @@ pub enum ColumnData {
         /// All elements, row by row.
         values: Vec<f64>,
     },
+    /// Vectors of equal width whose zeros are left out.
+    Sparse(SparseVectors),
 }
 
 /// What a column holds, without the values.
@@ -64,7 +70,7 @@ pub enum ColumnKind {
     Double,
     /// Strings; called `string` in messages, as in Spark.
     Text,
-    /// Dense vectors.
+    /// Vectors, whatever their form.
     Vector,
 }
 
@@ -207,7 +213,16 @@ impl Column {
             ColumnData::Float(_) => ColumnKind::Float,
             ColumnData::Double(_) => ColumnKind::Double,
             ColumnData::Text(_) => ColumnKind::Text,
-            ColumnData::Vector { .. } => ColumnKind::Vector,
+            ColumnData::Vector { .. } | ColumnData::Sparse(_) => ColumnKind::Vector,
+        }
+    }
+
+    /// Returns the number of elements of each vector, whatever their form; `None` for other columns.
+    pub fn vector_width(&self) -> Option<usize> {
+        match &self.data {
+            ColumnData::Vector { width, .. } => Some(*width),
+            ColumnData::Sparse(vectors) => Some(vectors.width()),
+            _ => None,
         }
     }
 
@@ -227,7 +242,7 @@ impl Column {
             ColumnData::Integer(values) => values.get(row).map(|value| *value as f64),
             ColumnData::Float(values) => values.get(row).map(|value| f64::from(*value)),
             ColumnData::Double(values) => values.get(row).copied(),
-            ColumnData::Text(_) | ColumnData::Vector { .. } => None,
+            ColumnData::Text(_) | ColumnData::Vector { .. } | ColumnData::Sparse(_) => None,
         }
     }
 
@@ -240,7 +255,7 @@ impl Column {
             ColumnData::Float(values) => values.get(row).map(|value| java_text::float_text(*value).into()),
             ColumnData::Double(values) => values.get(row).map(|value| java_text::double_text(*value).into()),
             ColumnData::Text(values) => values.get(row).map(|value| value.as_str().into()),
-            ColumnData::Vector { .. } => None,
+            ColumnData::Vector { .. } | ColumnData::Sparse(_) => None,
         }
     }
 
@@ -255,6 +270,7 @@ impl Column {
                 width,
                 values: keep(values, mask, width),
             },
+            ColumnData::Sparse(vectors) => ColumnData::Sparse(vectors.retain(mask)),
         };
         Column {
             data,
@@ -264,6 +280,7 @@ impl Column {
 }
 
 impl ColumnData {
+    /// Numbers of dense vectors, else values.
     fn scalars(&self) -> usize {
         match self {
             ColumnData::Boolean(values) => values.len(),
@@ -272,6 +289,7 @@ impl ColumnData {
             ColumnData::Double(values) => values.len(),
             ColumnData::Text(values) => values.len(),
             ColumnData::Vector { values, .. } => values.len(),
+            ColumnData::Sparse(vectors) => vectors.rows(),
         }
     }
 }

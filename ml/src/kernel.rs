@@ -10,13 +10,15 @@
 //! that stay in a cache: margins, then the multipliers in their place, then the sums, while the features are still
 //! near. Row i of a block belongs to lane i mod 8 of every sum (see `lanes`), margins are added up feature by feature,
 //! products go in by fused multiply-add, exp and log are `math`'s: the bits are the same on every machine, whatever its
-//! vectors (`simd`).
+//! vectors (`simd`). What a block keeps row by row is added to the margins after its columns, and to the sums row by row
+//! (`sparse`).
 
 use pulp::NullaryFnOnce;
 use serde::{Deserialize, Serialize};
 
 use crate::block::Block;
 use crate::error::MlError;
+use crate::lanes::LANES;
 use crate::logistic_regression::Family;
 use crate::partial::Partial;
 use crate::simd;
@@ -25,6 +27,7 @@ mod binomial;
 mod hessian;
 mod math;
 mod multinomial;
+mod sparse;
 mod tile;
 
 pub(crate) use hessian::{at, class_pairs, triangle};
@@ -45,9 +48,60 @@ pub struct KernelCoefficients {
     /// K offsets.
     #[serde(with = "crate::float_serde::vector")]
     pub offsets: Vec<f64>,
-    /// Whether second derivatives are wanted, too.
+    /// Which rows of each block are wanted.
     #[serde(default)]
-    pub hessian: bool,
+    pub rows: RowSample,
+    /// Factors of the rows' weights, by label; empty where every one is 1.
+    #[serde(
+        with = "crate::float_serde::vector",
+        default,
+        skip_serializing_if = "Vec::is_empty"
+    )]
+    pub class_weights: Vec<f64>,
+}
+
+/// The rows of each block that a round looks at: so many from its first on. Blocks cover the data evenly, so the first
+/// rows of all of them are a sample that follows from the data alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RowSample {
+    /// Most rows of a block that count for loss and gradient.
+    pub gradient: u32,
+    /// Most rows of a block that count for second derivatives; never more than for the gradient.
+    pub hessian: u32,
+}
+
+impl RowSample {
+    /// All rows, without second derivatives.
+    pub const GRADIENT: RowSample = RowSample {
+        gradient: u32::MAX,
+        hessian: 0,
+    };
+    /// All rows, with second derivatives.
+    pub const HESSIAN: RowSample = RowSample {
+        gradient: u32::MAX,
+        hessian: u32::MAX,
+    };
+
+    /// Returns how many rows of a block of `rows` rows count for the gradient: whole lanes, unless all do.
+    pub(crate) fn gradient_rows(self, rows: usize) -> usize {
+        whole_lanes(self.gradient, rows)
+    }
+
+    /// Returns how many rows of a block of `rows` rows count for second derivatives.
+    pub(crate) fn hessian_rows(self, rows: usize) -> usize {
+        whole_lanes(self.hessian.min(self.gradient), rows)
+    }
+}
+
+impl Default for RowSample {
+    fn default() -> Self {
+        RowSample::GRADIENT
+    }
+}
+
+fn whole_lanes(wanted: u32, rows: usize) -> usize {
+    (wanted as usize).next_multiple_of(LANES).min(rows)
 }
 
 impl KernelCoefficients {
@@ -83,9 +137,9 @@ impl KernelCoefficients {
 
     /// Returns how many second derivatives are wanted.
     pub fn hessian_length(&self) -> usize {
-        match self.hessian {
-            true => class_pairs(self.classes) * triangle(self.width),
-            false => 0,
+        match self.rows.hessian {
+            0 => 0,
+            _ => class_pairs(self.classes) * triangle(self.width),
         }
     }
 }
@@ -128,11 +182,17 @@ pub fn accumulate(
             });
         }
     }
-    partial.weight_sum += block.weight_sum();
-    partial.rows += block.rows() as u64;
+    let (rows, class_weights) = (coefficients.rows, &coefficients.class_weights);
+    let counted = rows.gradient_rows(block.rows());
+    partial.weight_sum += block.weight_sum_of(counted, class_weights);
+    partial.rows += counted as u64;
+    let curved = rows.hessian_rows(block.rows());
+    partial.hessian_weight_sum += block.weight_sum_of(curved, class_weights);
+    // Second derivatives are wanted of few coefficients only: then there is room for a column each.
+    let dense = (curved > 0 && block.sparse().is_some()).then(|| block.to_dense());
     simd::dispatch(Pass {
         partial,
-        block,
+        block: dense.as_ref().unwrap_or(block),
         coefficients,
     });
     Ok(())
@@ -160,7 +220,7 @@ impl NullaryFnOnce for Pass<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::block;
+    use crate::testing::{WIDTH, block, wide_blocks};
 
     fn coefficients(family: Family, classes: usize) -> KernelCoefficients {
         let coefficients = (0..2 * classes).map(|i| 0.7 - 0.3 * i as f64).collect();
@@ -171,7 +231,8 @@ mod tests {
             width: 2,
             coefficients,
             offsets,
-            hessian: false,
+            rows: RowSample::GRADIENT,
+            class_weights: Vec::new(),
         }
     }
 
@@ -257,7 +318,8 @@ mod tests {
                 width: 7,
                 coefficients: (0..7 * classes).map(|i| 0.7 - 0.3 * (i % 5) as f64).collect(),
                 offsets: vec![0.1; classes],
-                hessian: true,
+                rows: RowSample::HESSIAN,
+                class_weights: Vec::new(),
             };
             for weighted in [false, true] {
                 let block = uneven_block(classes.max(2), weighted);
@@ -269,6 +331,121 @@ mod tests {
                     coefficients: &c,
                 });
                 assert_eq!(bits(&here), bits(&anywhere), "{family:?} {classes}");
+            }
+        }
+    }
+
+    /// Coefficients of the size that standardised features get.
+    fn wide_coefficients(family: Family, classes: usize, hessian: bool) -> KernelCoefficients {
+        let coefficient = |i: usize| ((i * 37 % 101) as f64 - 50.0) / 100.0;
+        KernelCoefficients {
+            family,
+            classes,
+            width: WIDTH,
+            coefficients: (0..WIDTH * classes).map(coefficient).collect(),
+            offsets: (0..classes).map(|k| 0.1 * k as f64 - 0.3).collect(),
+            rows: match hessian {
+                true => RowSample::HESSIAN,
+                false => RowSample::GRADIENT,
+            },
+            class_weights: Vec::new(),
+        }
+    }
+
+    const WIDE: [(Family, usize, bool); 6] = [
+        (Family::Binomial, 1, false),
+        (Family::Binomial, 1, true),
+        (Family::Multinomial, 2, false),
+        (Family::Multinomial, 5, false),
+        (Family::Multinomial, 7, false),
+        (Family::Multinomial, 2, true),
+    ];
+
+    #[test]
+    fn rows_without_their_zeros_give_the_sums_of_rows_with_them() {
+        for (family, classes, hessian) in WIDE {
+            for weighted in [false, true] {
+                let c = wide_coefficients(family, classes, hessian);
+                let (sparse, dense) = wide_blocks(classes.max(2), weighted);
+                let sum = |blocks: &[Block]| {
+                    let mut partial = c.zero_partial();
+                    for block in blocks {
+                        accumulate(&mut partial, block, &c).expect("one shape");
+                    }
+                    partial
+                };
+                let (found, expected) = (sum(&sparse), sum(&dense));
+                assert_eq!(
+                    (found.rows, found.weight_sum),
+                    (expected.rows, expected.weight_sum)
+                );
+                let sums = |partial: &Partial| {
+                    let loss = std::iter::once(partial.loss_sum);
+                    let gradient = partial.gradient_sum.clone().into_iter();
+                    loss.chain(gradient)
+                        .chain(partial.hessian_sum.clone())
+                        .collect::<Vec<f64>>()
+                };
+                for (found, expected) in sums(&found).iter().zip(sums(&expected)) {
+                    let bound = 1e-12 * (1e3 + expected.abs());
+                    assert!(
+                        (found - expected).abs() < bound,
+                        "{family:?} {classes}: {found} {expected}"
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn vectors_change_no_bit_of_sparse_rows() {
+        // For second derivatives sparse rows are written out.
+        for (family, classes, _) in WIDE.into_iter().filter(|(_, _, hessian)| !hessian) {
+            let c = wide_coefficients(family, classes, false);
+            let (blocks, _) = wide_blocks(classes.max(2), true);
+            let (mut here, mut anywhere) = (c.zero_partial(), c.zero_partial());
+            for block in &blocks {
+                accumulate(&mut here, block, &c).expect("one shape");
+                simd::baseline(Pass {
+                    partial: &mut anywhere,
+                    block,
+                    coefficients: &c,
+                });
+            }
+            assert_eq!(bits(&here), bits(&anywhere), "{family:?} {classes}");
+        }
+    }
+
+    #[test]
+    fn the_gradient_of_sparse_rows_is_that_of_their_loss() {
+        for (family, classes) in [(Family::Binomial, 1), (Family::Multinomial, 3)] {
+            let (blocks, _) = wide_blocks(classes.max(2), true);
+            let evaluate = |c: &KernelCoefficients| {
+                let mut partial = c.zero_partial();
+                accumulate(&mut partial, &blocks[0], c).expect("one shape");
+                partial
+            };
+            let c = wide_coefficients(family, classes, false);
+            let gradient = evaluate(&c).gradient_sum;
+            // A number, a constant, frequent and rare categories, a far number, and the offset's neighbour.
+            for feature in [0, 5, 10, 40, 69, 130, 249, 285] {
+                for class in 0..classes {
+                    let index = feature * classes + class;
+                    let shifted = |h: f64| {
+                        let mut c = c.clone();
+                        c.coefficients[index] += h;
+                        evaluate(&c).loss_sum
+                    };
+                    // Values that go up to 1e5 leave less room for a step.
+                    let h = if feature == 285 { 1e-7 } else { 1e-4 };
+                    let difference = (shifted(h) - shifted(-h)) / (2.0 * h);
+                    let bound = 1e-5 * (10.0 + gradient[index].abs());
+                    assert!(
+                        (difference - gradient[index]).abs() < bound,
+                        "{family:?} {feature} {class}: {difference} {}",
+                        gradient[index]
+                    );
+                }
             }
         }
     }

@@ -28,6 +28,16 @@ pub(crate) fn dot(a: &[f64], b: &[f64]) -> f64 {
     add_lanes(lanes)
 }
 
+/// Returns Σ aᵢ·bᵢ over the elements (i, bᵢ), which ascend: the bits of [`dot`] with a vector that is 0 elsewhere.
+pub(crate) fn sparse_dot(a: &[f64], b: impl Iterator<Item = (u32, f64)>) -> f64 {
+    let mut lanes = [0.0; LANES];
+    for (index, value) in b {
+        let index = index as usize;
+        lanes[index % LANES] += a[index] * value;
+    }
+    add_lanes(lanes)
+}
+
 /// Returns Σ f(i) for `i` in `0..count`, in the same lane order as [`dot`].
 #[inline(always)]
 pub(crate) fn sum_by(count: usize, f: impl Fn(usize) -> f64) -> f64 {

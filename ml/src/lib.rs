@@ -41,10 +41,16 @@
 //! While training, coefficients are column-major, index = feature·K + class; in a [`Fit`] and a model they are
 //! row-major, index = class·d + feature.
 
+mod affine;
 mod block;
+mod buckets;
+mod cholesky;
+mod default_value;
 mod error;
+mod exact_sum;
 mod float_serde;
 mod frame;
+mod inference;
 mod java_text;
 mod kernel;
 mod lanes;
@@ -59,33 +65,43 @@ mod profile;
 mod row;
 mod simd;
 pub mod spark_cast;
+mod sql;
 mod stages;
 mod summary;
 #[cfg(test)]
 mod testing;
 pub mod tree;
+mod warning;
 
-pub use block::{BLOCK_ROWS, Block, BlockBuilder};
+pub use affine::Affine;
+pub use block::{BLOCK_ROWS, Block, BlockBuilder, SharedBlocks, SharedColumn};
+pub use default_value::{DefaultValue, Defaults, check_default_categories, check_defaults};
 pub use error::{MlError, MlErrorKind};
-pub use frame::{Column, ColumnData, ColumnKind, Frame};
-pub use kernel::{KernelCoefficients, accumulate};
+pub use frame::{Column, ColumnData, ColumnKind, Frame, SparseVectors};
+pub use inference::{Inference, InferencePass, LeftOut, StandardErrors, Term};
+pub use kernel::{KernelCoefficients, RowSample, accumulate};
 pub use linfa_api::{ClassLabel, FittedLogisticRegression, LogisticRegression, fit_blocks};
 pub use logistic_regression::{
-    Ask, Family, FamilyParam, Fit, LogisticRegressionModel, LogisticRegressionParams, Objective, Scores,
-    Solution, Solver, Training, ValidLogisticRegressionParams,
+    Ask, ClassWeight, ClassWeightRule, EarlyStoppingParams, Family, FamilyParam, Fit,
+    LogisticRegressionModel, LogisticRegressionParams, Look, Objective, Scores, Solution, Solver, Training,
+    ValidLogisticRegressionParams,
 };
-pub use metrics::{ConfusionCell, LOG_LOSS_EPSILON, Metric, MulticlassMetrics};
+pub use metrics::{ConfusionCell, LOG_LOSS_EPSILON, Metric, MulticlassMetrics, RankedScore, Ranking};
 pub use model::{InputColumn, MODEL_FORMAT, MODEL_VERSION, Model, Predictions};
 pub use optimizer::TerminationReason;
 pub use partial::Partial;
-pub use pipeline::{FitPass, FitStatistics, FittedPipeline, PassStage, PipelineFit, PipelineSpec};
+pub use pipeline::{Assembled, FitPass, FitStatistics, FittedPipeline, PassStage, PipelineFit, PipelineSpec};
 pub use profile::{
     ColumnProfile, InvalidValue, InvalidValues, Profile, ProfileStatistics, ProfiledColumn, ValueProfile,
 };
 pub use row::RowProblem;
 pub use simd::force_baseline_instructions;
 pub use stages::{
-    FittedMinMaxScaler, FittedStage, FittedStringIndexer, HandleInvalid, MinMaxScaler, StageSpec,
-    StageStatistics, StringIndexer, StringOrder, VectorAssembler,
+    Attributes, Bucketizer, ColumnAttributes, FeatureHasher, FittedImputer, FittedInteraction,
+    FittedMinMaxScaler, FittedOneHotEncoder, FittedQuantileDiscretizer, FittedStage, FittedStandardScaler,
+    FittedStringIndexer, HandleInvalid, ImputeStrategy, Imputer, Interaction, MinMaxScaler, OneHotEncoder,
+    QuantileDiscretizer, Slot, SqlTransformer, StageSpec, StageStatistics, StandardScaler, StringIndexer,
+    StringOrder, VectorAssembler,
 };
 pub use summary::{MAX_CLASSES, Summary};
+pub use warning::{Warning, WarningKind};

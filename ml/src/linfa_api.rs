@@ -220,7 +220,12 @@ fn blocks(
 /// # Errors
 /// As [`Training::new`], and for labels that cannot be class numbers.
 pub fn fit_blocks(params: &ValidLogisticRegressionParams, blocks: &[Block]) -> Result<Fit, MlError> {
-    let mut training = Training::new(params, &Summary::of_blocks(blocks)?)?;
+    let mut summary = Summary::of_blocks(blocks)?;
+    if let Some(class_weight) = &params.class_weight {
+        let factors = class_weight.resolve(&summary.label_weights)?;
+        summary = Summary::of_weighted_blocks(blocks, &factors)?;
+    }
+    let mut training = Training::new(params, &summary)?;
     while let Ask::Evaluate(coefficients) = training.ask() {
         let mut partial = coefficients.zero_partial();
         for block in blocks {

@@ -5,14 +5,19 @@
 
 use serde::{Deserialize, Serialize};
 
+mod choice;
+mod class_weight;
 mod classifier;
 mod curvature;
+mod early_stopping;
 mod minimizer;
 mod objective;
 mod params;
 mod training;
 
+pub use class_weight::{ClassWeight, ClassWeightRule};
 pub use classifier::{LogisticRegressionModel, Scores};
+pub use early_stopping::{EarlyStoppingParams, Look};
 pub use objective::{Objective, Solution};
 pub use params::{FamilyParam, LogisticRegressionParams, Solver, ValidLogisticRegressionParams};
 pub use training::{Ask, Fit, Training};

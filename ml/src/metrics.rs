@@ -14,8 +14,10 @@ use crate::error::MlError;
 use crate::java_text;
 
 mod metric;
+mod ranking;
 
 pub use metric::Metric;
+pub use ranking::{RankedScore, Ranking};
 
 /// Probabilities are kept this far from 0 and 1 before their logarithm is taken.
 pub const LOG_LOSS_EPSILON: f64 = 1e-15;
@@ -30,6 +32,9 @@ pub struct MulticlassMetrics {
     pub log_loss_sum: f64,
     /// Rows scored.
     pub rows: u64,
+    /// How the scores rank the rows, where that was asked for; else empty.
+    #[serde(default)]
+    pub ranking: Ranking,
 }
 
 /// One cell of the confusion matrix.
@@ -69,6 +74,7 @@ impl MulticlassMetrics {
         }
         self.log_loss_sum += other.log_loss_sum;
         self.rows += other.rows;
+        self.ranking = self.ranking.merge(other.ranking);
         self
     }
 
@@ -116,6 +122,8 @@ impl MulticlassMetrics {
             Metric::RecallByLabel | Metric::TruePositiveRateByLabel => of_label()?.recall(),
             Metric::FalsePositiveRateByLabel => of_label()?.false_positive_rate(total),
             Metric::FMeasureByLabel => of_label()?.f_measure(beta),
+            Metric::AreaUnderRoc => self.ranking.area_under_roc(),
+            Metric::AreaUnderPr => self.ranking.area_under_pr(),
         })
     }
 

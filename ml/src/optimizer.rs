@@ -13,16 +13,19 @@ use crate::lanes;
 
 mod backtracking;
 mod curvature;
+mod inverse_hessian;
 mod lbfgs;
 mod newton;
 mod owlqn;
 mod strong_wolfe;
+mod subsampled_newton;
 mod termination;
 
 use backtracking::Backtracking;
 use curvature::CurvatureHistory;
 pub use newton::Newton;
 use strong_wolfe::StrongWolfe;
+pub use subsampled_newton::SubsampledNewton;
 use termination::StopRule;
 pub use termination::TerminationReason;
 
@@ -36,14 +39,18 @@ pub struct Evaluation {
     pub loss: f64,
     /// Its gradient.
     pub gradient: Vec<f64>,
-    /// For [`Newton`]: the lower triangle of its Hessian over the coordinates that are free, row by row; else empty.
+    /// For [`Newton`] and [`SubsampledNewton`], where they ask for it: the lower triangle of its Hessian over the coordinates that are free, row by row; else empty.
     pub hessian: Vec<f64>,
+    /// The largest variance of a feature over the rows that the Hessian is of, each weighted by its curvature, as a part of
+    /// the variance over all rows; 0 without a Hessian.
+    pub variance: f64,
 }
 
 /// A minimisation in progress.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Optimizer {
     /// L1 strength of each coordinate; `None` for L-BFGS, `Some` for OWL-QN.
+    #[serde(with = "crate::float_serde::packed::option")]
     l1: Option<Vec<f64>>,
     stop_rule: StopRule,
     history: CurvatureHistory,
@@ -52,7 +59,7 @@ pub struct Optimizer {
     iteration: usize,
     failed_before: bool,
     search_failed: bool,
-    #[serde(with = "crate::float_serde::vector")]
+    #[serde(with = "crate::float_serde::packed")]
     objective_history: Vec<f64>,
     evaluations: usize,
 }
@@ -60,19 +67,19 @@ pub struct Optimizer {
 /// An accepted point and what is known there.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Iterate {
-    #[serde(with = "crate::float_serde::vector")]
+    #[serde(with = "crate::float_serde::packed")]
     point: Vec<f64>,
     /// Without L1.
     #[serde(with = "crate::float_serde::scalar")]
     value: f64,
     /// Without L1.
-    #[serde(with = "crate::float_serde::vector")]
+    #[serde(with = "crate::float_serde::packed")]
     gradient: Vec<f64>,
     /// With L1.
     #[serde(with = "crate::float_serde::scalar")]
     adjusted_value: f64,
     /// The pseudo-gradient: with L1.
-    #[serde(with = "crate::float_serde::vector")]
+    #[serde(with = "crate::float_serde::packed")]
     adjusted_gradient: Vec<f64>,
 }
 
@@ -81,14 +88,14 @@ struct Iterate {
 enum Phase {
     /// The start point is to be evaluated.
     Start {
-        #[serde(with = "crate::float_serde::vector")]
+        #[serde(with = "crate::float_serde::packed")]
         point: Vec<f64>,
     },
     /// A line search wants the objective at `trial`.
     Search {
-        #[serde(with = "crate::float_serde::vector")]
+        #[serde(with = "crate::float_serde::packed")]
         direction: Vec<f64>,
-        #[serde(with = "crate::float_serde::vector")]
+        #[serde(with = "crate::float_serde::packed")]
         trial: Vec<f64>,
         search: LineSearch,
     },

@@ -21,6 +21,9 @@ pub struct Partial {
     /// weighted loss of row i by its k-th margin.
     #[serde(with = "crate::float_serde::vector")]
     pub gradient_sum: Vec<f64>,
+    /// Σ wᵢ of the rows that second derivatives are of.
+    #[serde(with = "crate::float_serde::scalar", default)]
+    pub hessian_weight_sum: f64,
     /// Where second derivatives were asked for: for each pair of classes k ≤ l, in the order (0,0), (1,0), (1,1), …, the
     /// lower triangle of Σ hᵢₖₗ·x̂ᵢ·x̂ᵢᵀ, row by row, where x̂ is a row with a 1 behind it; else empty.
     #[serde(with = "crate::float_serde::vector", default)]
@@ -55,6 +58,7 @@ impl Partial {
             weight_sum: self.weight_sum + other.weight_sum,
             rows: self.rows + other.rows,
             gradient_sum: self.gradient_sum,
+            hessian_weight_sum: self.hessian_weight_sum + other.hessian_weight_sum,
             hessian_sum: self.hessian_sum,
         }
     }
@@ -88,6 +92,7 @@ mod tests {
             weight_sum: 2.0,
             rows: 2,
             gradient_sum: vec![1.0, -2.0],
+            hessian_weight_sum: 1.5,
             hessian_sum: vec![0.5, 0.25, 3.0],
         };
         assert_eq!(Partial::zero(1, 1).merge(partial.clone()), partial);

@@ -5,8 +5,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::metrics::MulticlassMetrics;
 
-mod buckets;
-mod exact_sum;
 mod statistics;
 
 pub use statistics::{ProfileStatistics, ProfiledColumn};

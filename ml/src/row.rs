@@ -13,6 +13,15 @@ pub enum RowProblem {
     NullVector,
     /// The feature vector holds NaN or an infinity.
     NonFiniteVector(Vec<f64>),
+    /// The same of a vector that leaves its zeros out.
+    NonFiniteSparseVector {
+        /// Elements, zeros included.
+        width: usize,
+        /// The elements that it mentions.
+        indices: Vec<u32>,
+        /// Their values.
+        values: Vec<f64>,
+    },
     /// The label is null or NaN.
     MissingLabel,
     /// The label is negative or too large for a class number.
@@ -33,6 +42,16 @@ impl fmt::Display for RowProblem {
             RowProblem::NonFiniteVector(vector) => {
                 let vector = java_text::vector_text(vector);
                 write!(f, "Vector values MUST NOT be NaN or Infinity, but got {vector}")
+            }
+            RowProblem::NonFiniteSparseVector {
+                width,
+                indices,
+                values,
+            } => {
+                let indices: Vec<String> = indices.iter().map(u32::to_string).collect();
+                let (indices, values) = (indices.join(","), java_text::vector_text(values));
+                let text = "Vector values MUST NOT be NaN or Infinity, but got";
+                write!(f, "{text} ({width},[{indices}],{values})")
             }
             RowProblem::MissingLabel => write!(f, "Labels MUST NOT be Null or NaN"),
             RowProblem::LabelOutOfRange(label) => {

@@ -10,6 +10,8 @@ use crate::block::{Block, Values};
 use crate::error::MlError;
 use crate::lanes;
 
+mod sparse;
+
 /// Most classes there may be. Each costs a row of coefficients, so a label column that is really an identifier is
 /// caught here and not when memory runs out.
 pub const MAX_CLASSES: usize = 10_000;
@@ -30,6 +32,9 @@ pub struct Summary {
     pub m2: Vec<f64>,
     /// Σwᵢ of each class, by label; as long as the largest label needs.
     pub label_weights: Vec<f64>,
+    /// The factors by class that are in all these weights; empty where every one is 1.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub class_weights: Vec<f64>,
 }
 
 impl Summary {
@@ -38,13 +43,28 @@ impl Summary {
     /// # Errors
     /// [`MlError::TooManyClasses`] if a label is [`MAX_CLASSES`] or more.
     pub fn of_blocks(blocks: &[Block]) -> Result<Summary, MlError> {
-        blocks.iter().try_fold(Summary::default(), |total, block| {
-            Ok(total.merge(Summary::of_block(block)?))
-        })
+        Summary::of_weighted_blocks(blocks, &[])
     }
 
-    fn of_block(block: &Block) -> Result<Summary, MlError> {
-        let weights: Vec<f64> = block.weights().collect();
+    /// Returns the summary of all rows of `blocks`, in order, the weight of each row times the factor of its class, where
+    /// there are factors: the same bits as if the products were the rows' weights.
+    ///
+    /// # Errors
+    /// As [`of_blocks`](Summary::of_blocks).
+    pub fn of_weighted_blocks(blocks: &[Block], class_weights: &[f64]) -> Result<Summary, MlError> {
+        let is_dense = blocks.iter().all(|block| block.sparse().is_none());
+        let mut total = blocks.iter().try_fold(Summary::default(), |total, block| {
+            Summary::of_block(block, class_weights, is_dense).map(|of_block| total.merge(of_block))
+        })?;
+        if let (false, [first, ..]) = (is_dense || total.rows == 0, blocks) {
+            (total.mean, total.m2) = sparse::moments(blocks, class_weights, first.width(), &total);
+        }
+        Ok(total)
+    }
+
+    /// The summary of one block's rows; its moments are left out if they are not wanted.
+    fn of_block(block: &Block, class_weights: &[f64], with_moments: bool) -> Result<Summary, MlError> {
+        let weights = block.weights_by(class_weights);
         let Some(first) = weights.iter().position(|weight| *weight > 0.0) else {
             return Ok(Summary::default());
         };
@@ -64,11 +84,9 @@ impl Summary {
             label_weights[class] += weight;
             rows += 1;
         }
-        let weight_sum = block.weight_sum();
-        let moments = block.columns().iter().map(|values| match values {
-            Values::Single(values) => moments(values, &weights, first, weight_sum),
-            Values::Double(values) => moments(values, &weights, first, weight_sum),
-        });
+        let weight_sum = block.weight_sum_of(block.rows(), class_weights);
+        let columns = block.columns().iter().filter(|_| with_moments);
+        let moments = columns.map(|values| column_moments(values, &weights, first, weight_sum));
         let (mean, m2) = moments.unzip();
         Ok(Summary {
             rows,
@@ -77,6 +95,7 @@ impl Summary {
             mean,
             m2,
             label_weights,
+            class_weights: class_weights.to_vec(),
         })
     }
 
@@ -120,6 +139,7 @@ impl Summary {
             mean,
             m2,
             label_weights: longer,
+            class_weights: self.class_weights,
         }
     }
 
@@ -183,7 +203,14 @@ impl Summary {
     }
 }
 
-/// Mean and weighted sum of squared deviations of one feature of a block.
+/// Mean and weighted sum of squared deviations of one feature of a block; row `first` is the first with a positive weight.
+fn column_moments(values: &Values, weights: &[f64], first: usize, weight_sum: f64) -> (f64, f64) {
+    match values {
+        Values::Single(values) => moments(values, weights, first, weight_sum),
+        Values::Double(values) => moments(values, weights, first, weight_sum),
+    }
+}
+
 fn moments<T: Copy + Into<f64>>(values: &[T], weights: &[f64], first: usize, weight_sum: f64) -> (f64, f64) {
     // Measured from the first value, a constant feature has a deviation of exactly 0 and is recognised.
     let origin: f64 = values[first].into();
@@ -243,6 +270,33 @@ mod tests {
         assert_eq!(Summary::of_blocks(&[with]), Summary::of_blocks(&[without]));
         let nothing = block(&[[9.0, 9.0]], &[5.0], Some(&[0.0]));
         assert_eq!(Summary::of_blocks(&[nothing]), Ok(Summary::default()));
+    }
+
+    #[test]
+    fn zeros_that_are_not_there_count_as_the_definition_says() {
+        for weighted in [false, true] {
+            let (sparse, dense) = crate::testing::wide_blocks(2, weighted);
+            assert!(sparse.iter().all(|block| block.sparse().is_some()));
+            let (found, expected) = (Summary::of_blocks(&sparse), Summary::of_blocks(&dense));
+            let (found, expected) = (found.expect("two classes"), expected.expect("two classes"));
+            assert_eq!(found.label_weights, expected.label_weights);
+            assert_eq!(
+                (found.rows, found.weight_sum),
+                (expected.rows, expected.weight_sum)
+            );
+            let pairs = found
+                .mean
+                .iter()
+                .zip(&expected.mean)
+                .chain(found.m2.iter().zip(&expected.m2));
+            for (found, expected) in pairs {
+                let bound = 1e-12 * (1.0 + expected.abs());
+                assert!((found - expected).abs() < bound, "{found} {expected}");
+            }
+            let std = found.std();
+            assert_eq!(std[crate::testing::ALWAYS_SEVEN], 0.0, "a constant stays one");
+            assert_eq!(std[crate::testing::NEVER], 0.0);
+        }
     }
 
     #[test]

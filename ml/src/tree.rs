@@ -53,7 +53,8 @@ impl Node {
         bound(u64::from(self.index))..bound(u64::from(self.index) + 1)
     }
 
-    fn children(self) -> Option<(Node, Node)> {
+    /// Returns the two nodes below this one; `None` for a leaf.
+    pub fn children(self) -> Option<(Node, Node)> {
         let level = self.level.checked_sub(1)?;
         let left = self.index.checked_mul(2)?;
         Some((

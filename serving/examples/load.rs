@@ -4,26 +4,33 @@
 //! cargo run --release -p rookery-serving --example load -- 127.0.0.1:5001 /invocations body.json 64 5
 //! ```
 //!
-//! The arguments are address, path, a file with the body (JSON), connections and seconds; the token comes from
-//! `ROOKERY_TOKEN`. The answer is a line of JSON: requests, refused, requests per second, and latencies in microseconds.
+//! The arguments are address, path, a file with the body (JSON), connections, seconds and, if it is not to be 5, how many seconds
+//! an answer may take; the token comes from `ROOKERY_TOKEN`. A request that is not answered in time is counted as timed out, and
+//! its connection is made anew: it holds up no other. What is still on its way when the time is over counts for nothing. The
+//! answer is a line of JSON: requests that were answered, refused, timed out, connections that broke, answers per second, and
+//! latencies of the answers in microseconds.
 
 use std::error::Error;
-use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
-use std::sync::Arc;
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::{Arc, Barrier};
 use std::time::{Duration, Instant};
 
-/// How long a server may take for one answer.
-const PATIENCE: Duration = Duration::from_secs(100);
-/// Requests before the clock starts, on each connection.
-const WARM_UP: usize = 20;
+/// How long a server may take for one answer, unless told otherwise.
+const PATIENCE_SECONDS: f64 = 5.0;
+/// How long it may take for all that comes before the clock starts.
+const WARM_UP_WITHIN: Duration = Duration::from_secs(60);
+/// Requests before the clock starts, on all connections together; each makes two at least.
+const WARM_UP: usize = 320;
 
 type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [address, path, file, connections, seconds] = &arguments[..] else {
-        return Err("usage: load IP:PORT PATH BODY_FILE CONNECTIONS SECONDS".into());
+    let (Some([address, path, file, connections, seconds]), patience) =
+        (arguments.first_chunk(), arguments.get(5))
+    else {
+        return Err("usage: load IP:PORT PATH BODY_FILE CONNECTIONS SECONDS [PATIENCE_SECONDS]".into());
     };
     let body = std::fs::read(file)?;
     let authorization = match std::env::var("ROOKERY_TOKEN") {
@@ -37,80 +44,167 @@ fn main() -> Result<()> {
     .into_bytes();
     request.extend(body);
     let (connections, seconds): (usize, f64) = (connections.parse()?, seconds.parse()?);
-    let (request, barrier) = (Arc::new(request), Arc::new(std::sync::Barrier::new(connections)));
+    let patience = patience.map_or(Ok(PATIENCE_SECONDS), |patience| patience.parse())?;
+    let load = Arc::new(Load {
+        address: address.parse()?,
+        request,
+        patience: Duration::from_secs_f64(patience),
+        warm_up: (WARM_UP / connections.max(1)).max(2),
+        for_time: Duration::from_secs_f64(seconds),
+        barrier: Barrier::new(connections),
+    });
     let clients = (0..connections).map(|_| {
-        let (address, request, barrier) = (address.clone(), Arc::clone(&request), Arc::clone(&barrier));
-        std::thread::spawn(move || ask(&address, &request, &barrier, Duration::from_secs_f64(seconds)))
+        let load = Arc::clone(&load);
+        std::thread::spawn(move || Client::new(&load).ask())
     });
     let clients: Vec<_> = clients.collect();
-    let (mut latencies, mut refused, mut longest) = (Vec::new(), 0, Duration::ZERO);
+    let mut seen = Seen::default();
     for client in clients {
-        let asked = client.join().map_err(|_| "a client has failed")??;
-        latencies.extend(asked.latencies);
-        refused += asked.refused;
-        longest = longest.max(asked.took);
+        let more = client.join().map_err(|_| "a client has failed")?;
+        seen.latencies.extend(more.latencies);
+        seen.refused += more.refused;
+        seen.timed_out += more.timed_out;
+        seen.broken += more.broken;
     }
-    latencies.sort_unstable();
-    let quantile = |share: f64| {
-        let position = (latencies.len() as f64 * share) as usize;
-        latencies
-            .get(position.min(latencies.len().saturating_sub(1)))
-            .map(|us| us.as_nanos() as f64 / 1e3)
-    };
-    let summary = serde_json::json!({
-        "requests": latencies.len(),
-        "refused": refused,
-        "per_second": latencies.len() as f64 / longest.as_secs_f64(),
-        "p50_us": quantile(0.5),
-        "p99_us": quantile(0.99),
-        "max_us": quantile(1.0),
-    });
-    writeln!(std::io::stdout(), "{summary}")?;
+    seen.latencies.sort_unstable();
+    writeln!(std::io::stdout(), "{}", seen.summary(seconds))?;
     Ok(())
 }
 
-/// What one connection saw.
-struct Asked {
+/// What is asked, and how.
+struct Load {
+    address: SocketAddr,
+    request: Vec<u8>,
+    patience: Duration,
+    /// Requests of each connection before the clock starts.
+    warm_up: usize,
+    for_time: Duration,
+    barrier: Barrier,
+}
+
+/// What came of it while the clock ran.
+#[derive(Default)]
+struct Seen {
+    /// Of the requests that were answered.
     latencies: Vec<Duration>,
     refused: usize,
-    took: Duration,
+    timed_out: usize,
+    /// Connections that could not be made or were closed by the server.
+    broken: usize,
 }
 
-fn ask(address: &str, request: &[u8], barrier: &std::sync::Barrier, for_time: Duration) -> Result<Asked> {
-    let mut buffer = vec![0; 64 << 10];
-    let warmed = warm_up(address, request, &mut buffer);
-    // Everybody comes here, so that nobody waits for one that failed.
-    barrier.wait();
-    let mut connection = warmed?;
-    let (began, mut latencies, mut refused) = (Instant::now(), Vec::new(), 0);
-    while began.elapsed() < for_time {
-        let sent = Instant::now();
-        let status = exchange(&mut connection, request, &mut buffer)?;
-        latencies.push(sent.elapsed());
-        refused += usize::from(status != 200);
+impl Seen {
+    fn summary(&self, seconds: f64) -> serde_json::Value {
+        let quantile = |share: f64| {
+            let position = (self.latencies.len() as f64 * share) as usize;
+            let found = self
+                .latencies
+                .get(position.min(self.latencies.len().saturating_sub(1)));
+            found.map(|latency| latency.as_nanos() as f64 / 1e3)
+        };
+        serde_json::json!({
+            "requests": self.latencies.len(),
+            "refused": self.refused,
+            "timed_out": self.timed_out,
+            "broken": self.broken,
+            "per_second": self.latencies.len() as f64 / seconds,
+            "p50_us": quantile(0.5),
+            "p99_us": quantile(0.99),
+            "max_us": quantile(1.0),
+        })
     }
-    Ok(Asked {
-        latencies,
-        refused,
-        took: began.elapsed(),
-    })
 }
 
-fn warm_up(address: &str, request: &[u8], buffer: &mut [u8]) -> Result<TcpStream> {
-    let mut connection = TcpStream::connect(address)?;
-    connection.set_nodelay(true)?;
-    connection.set_read_timeout(Some(PATIENCE))?;
-    for _ in 0..WARM_UP {
-        exchange(&mut connection, request, buffer)?;
+/// One connection, made anew when it did not answer.
+struct Client<'a> {
+    load: &'a Load,
+    connection: Option<TcpStream>,
+    buffer: Vec<u8>,
+}
+
+impl<'a> Client<'a> {
+    fn new(load: &'a Load) -> Self {
+        Self {
+            load,
+            connection: None,
+            buffer: vec![0; 64 << 10],
+        }
     }
-    Ok(connection)
+
+    fn ask(mut self) -> Seen {
+        let warm_until = Instant::now() + WARM_UP_WITHIN;
+        for _ in 0..self.load.warm_up {
+            // A server that does not even answer now is found out when the clock runs.
+            if self.exchange(warm_until).is_err() {
+                self.connection = None;
+            }
+        }
+        self.load.barrier.wait();
+        let (began, mut seen) = (Instant::now(), Seen::default());
+        let end = began + self.load.for_time;
+        while Instant::now() < end {
+            let sent = Instant::now();
+            match self.exchange(end) {
+                Ok(_) if Instant::now() > end => {}
+                Ok(status) => {
+                    seen.latencies.push(sent.elapsed());
+                    seen.refused += usize::from(status != 200);
+                }
+                Err(error) => {
+                    self.connection = None;
+                    let is_late = sent.elapsed() >= self.load.patience;
+                    let is_timeout = error
+                        .downcast_ref::<std::io::Error>()
+                        .is_some_and(|e| matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut));
+                    seen.timed_out += usize::from(is_timeout && is_late);
+                    if !is_timeout {
+                        seen.broken += 1;
+                        pause();
+                    }
+                }
+            }
+        }
+        seen
+    }
+
+    /// Sends the request and reads the answer, until the patience or the time is over; returns its status.
+    fn exchange(&mut self, end: Instant) -> Result<u16> {
+        let until = end.min(Instant::now() + self.load.patience);
+        let connection = match &mut self.connection {
+            Some(connection) => connection,
+            none => {
+                let connection = TcpStream::connect_timeout(&self.load.address, left(until))?;
+                connection.set_nodelay(true)?;
+                none.insert(connection)
+            }
+        };
+        exchange(connection, &self.load.request, &mut self.buffer, until)
+    }
+}
+
+/// So that connections are not tried again as fast as the machine can.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a thread of its own that has nothing to wait for"
+)]
+fn pause() {
+    std::thread::sleep(Duration::from_millis(10));
+}
+
+/// The time until then, but some: none would be for ever.
+fn left(until: Instant) -> Duration {
+    until
+        .saturating_duration_since(Instant::now())
+        .max(Duration::from_millis(1))
 }
 
 /// Sends the request and reads the whole answer; returns its status.
-fn exchange(connection: &mut TcpStream, request: &[u8], buffer: &mut [u8]) -> Result<u16> {
+fn exchange(connection: &mut TcpStream, request: &[u8], buffer: &mut [u8], until: Instant) -> Result<u16> {
+    connection.set_write_timeout(Some(left(until)))?;
     connection.write_all(request)?;
     let mut filled = 0;
     loop {
+        connection.set_read_timeout(Some(left(until)))?;
         let read = connection.read(buffer.get_mut(filled..).ok_or("the answer is too long")?)?;
         if read == 0 {
             return Err("the server has closed the connection".into());

@@ -5,11 +5,14 @@
 //! strings and truth values are taken for doubles, and so on. What can't be converted is collected, not only the first.
 
 mod arrow;
+mod bounds;
 mod cell;
 mod csv;
 mod json;
 mod json_rows;
+mod parquet;
 mod table;
+mod thrift;
 
 use std::collections::HashSet;
 

@@ -4,6 +4,7 @@
 //! numbers of its categories. [`Scorer::score`] takes typed columns and is the only place that decides what happens to
 //! values a model can't use; whatever comes in, by HTTP or from files, goes through it.
 
+mod accept;
 mod answer;
 mod contribution;
 mod counts;

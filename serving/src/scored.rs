@@ -1,6 +1,8 @@
 //! [`Scored`]: what a model says of some rows.
 
-use rookery_ml::Predictions;
+use std::borrow::Cow;
+
+use rookery_ml::{ColumnData, Predictions, SparseVectors};
 
 /// What a model says of some rows.
 #[derive(Debug, Clone, PartialEq)]
@@ -13,8 +15,38 @@ pub struct Scored {
     pub unseen: u64,
     /// Values that are null, or no finite number.
     pub nulls: u64,
-    /// The features of the rows that have an answer, row by row.
-    pub(crate) features: Vec<f64>,
+    /// The features of the rows that have an answer.
+    pub(crate) features: Features,
+}
+
+/// What the classifier saw.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Features {
+    /// Elements of each row, row by row.
+    Dense { width: usize, values: Vec<f64> },
+    /// Rows whose zeros are left out.
+    Sparse(SparseVectors),
+}
+
+impl Features {
+    /// The vectors of a column; the column itself if it holds something else.
+    pub(crate) fn of(data: ColumnData) -> Result<Self, ColumnData> {
+        match data {
+            ColumnData::Vector { width, values } => Ok(Self::Dense { width, values }),
+            ColumnData::Sparse(vectors) => Ok(Self::Sparse(vectors)),
+            other => Err(other),
+        }
+    }
+
+    fn retain(&mut self, kept: &[bool]) {
+        match self {
+            Self::Dense { width, values } => retain(values, kept, *width),
+            Self::Sparse(vectors) => {
+                let all = std::mem::replace(vectors, SparseVectors::empty(0));
+                *vectors = all.retain(kept);
+            }
+        }
+    }
 }
 
 impl Scored {
@@ -41,9 +73,17 @@ impl Scored {
     }
 
     /// The features of the answer at `position`: what the classifier saw.
-    pub fn features(&self, position: usize) -> &[f64] {
-        let width = self.features.len() / self.predictions.rows.len().max(1);
-        &self.features[position * width..(position + 1) * width]
+    pub fn features(&self, position: usize) -> Cow<'_, [f64]> {
+        match &self.features {
+            Features::Dense { width, values } => (&values[position * width..(position + 1) * width]).into(),
+            Features::Sparse(vectors) => {
+                let mut row = vec![0.0; vectors.width()];
+                for (index, value) in vectors.row(position) {
+                    row[index as usize] = value;
+                }
+                row.into()
+            }
+        }
     }
 
     /// Leaves out rows whose margin is no number: values so large that they overflow say nothing about a class.
@@ -59,13 +99,12 @@ impl Scored {
             .chunks_exact(classes)
             .map(|raw| !is_nan(raw))
             .collect();
-        let width = self.features.len() / kept.len();
         let predictions = &mut self.predictions;
         retain(&mut predictions.raw, &kept, classes);
         retain(&mut predictions.probability, &kept, classes);
         retain(&mut predictions.prediction, &kept, 1);
         retain(&mut predictions.rows, &kept, 1);
-        retain(&mut self.features, &kept, width);
+        self.features.retain(&kept);
     }
 }
 

@@ -8,12 +8,13 @@ use rookery_ml::{
 };
 use rookery_proto::{ErrorClass, Failure};
 
+use crate::accept::Form;
 use crate::contribution::{self, Contribution};
 use crate::counts::{Counts, Snapshot};
 use crate::decode::{Decoded, Decoder};
 use crate::drift::Drift;
 use crate::plan::Plan;
-use crate::scored::Scored;
+use crate::scored::{Features, Scored};
 use crate::unusable::Rows;
 use crate::wrong::ScoreError;
 use crate::{Refusal, answer, protocol};
@@ -102,8 +103,10 @@ impl Scorer {
         for input in &self.plan.inputs {
             let number = input.number.as_ref().filter(|_| wants(self.policies.null));
             let lacks_mean = number.is_some_and(|number| number.reference.is_none());
-            let wants_category = wants(self.policies.null) || wants(self.policies.unseen);
-            let lacks_category = wants_category && input.categories.iter().any(|c| c.reference.is_none());
+            let lacks_category = input.categories.iter().any(|categories| {
+                let lacks_null = wants(self.policies.null) && categories.null_reference.is_none();
+                lacks_null || (wants(self.policies.unseen) && categories.reference.is_none())
+            });
             if lacks_mean || lacks_category {
                 let what = if lacks_mean {
                     "mean"
@@ -138,7 +141,15 @@ impl Scorer {
     }
 
     fn answer_uncounted(&self, request: &ScoringRequest<'_>) -> Result<(Scored, Answer), Refusal> {
+        let form = Form::of(request.accept)?;
         let (decoded, options) = protocol::decode(&self.decoder(), request)?;
+        if options.contributions && form != Form::Json {
+            return Err(Refusal::new(
+                400,
+                "INVALID_PARAMETER_VALUE",
+                "Contributions are told in JSON alone",
+            ));
+        }
         if let Some(drift) = &self.drift {
             drift.observe(decoded.frame());
         }
@@ -147,8 +158,8 @@ impl Scorer {
             drift.observe_predictions(&scored.predictions.prediction);
         }
         let answer = Answer {
-            content_type: protocol::JSON,
-            body: answer::json(self, &scored, options),
+            content_type: form.media_type(),
+            body: answer::body(self, &scored, options, form)?,
             predictions: scored.by_row(),
             unseen: scored.unseen,
         };
@@ -206,8 +217,11 @@ impl Scorer {
         };
         let frame = self.plan.stages.transform(frame)?;
         let origins = (0..frame.rows()).map(|row| frame.origin(row)).collect();
-        let (width, features) = self.features(frame)?;
-        let scores = self.model.classifier.score(width, &features)?;
+        let features = self.features(frame)?;
+        let scores = match &features {
+            Features::Dense { width, values } => self.model.classifier.score(*width, values)?,
+            Features::Sparse(vectors) => self.model.classifier.score_sparse(vectors)?,
+        };
         let mut scored = Scored {
             rows: asked,
             predictions: Predictions {
@@ -238,7 +252,9 @@ impl Scorer {
             .collect();
         for (position, input) in self.plan.inputs.iter().enumerate() {
             let found = columns.iter_mut().find(|(name, _)| *name == input.name);
-            let Some(column) = found.and_then(|(_, column)| column.take()) else {
+            let found = found.and_then(|(_, column)| column.take());
+            let default = || input.default.as_ref()?.column(input.kind, frame.rows());
+            let Some(column) = found.or_else(default) else {
                 let available = columns.into_iter().map(|(name, _)| name).collect();
                 let column = input.name.clone();
                 return Err(MlError::UnknownColumn { column, available }.into());
@@ -255,26 +271,26 @@ impl Scorer {
                     _ => rows.check(position, input, number, column),
                 };
                 frame = frame.with_column(&input.name, column)?;
+            } else if input.is_taken_as_it_is {
+                frame = frame.with_column(&input.name, column)?;
             }
         }
         Ok(frame)
     }
 
-    fn features(&self, frame: Frame) -> Result<(usize, Vec<f64>), MlError> {
+    fn features(&self, frame: Frame) -> Result<Features, MlError> {
         let features = &self.model.features;
         frame.column(features)?;
         let found = frame
             .into_columns()
             .into_iter()
             .find(|(name, _)| name == features);
-        match found.map(|(_, column)| column.data) {
-            Some(ColumnData::Vector { width, values }) => Ok((width, values)),
-            other => Err(MlError::WrongKind {
-                column: features.clone(),
-                expected: ColumnKind::Vector.to_string(),
-                actual: other.map_or(ColumnKind::Vector, |data| Column::new(data).kind()),
-            }),
-        }
+        let data = found.map_or(ColumnData::Double(Vec::new()), |(_, column)| column.data);
+        Features::of(data).map_err(|other| MlError::WrongKind {
+            column: features.clone(),
+            expected: ColumnKind::Vector.to_string(),
+            actual: Column::new(other).kind(),
+        })
     }
 
     /// What each feature of one row adds to the margin of each class; `features` is a row of [`Scored::features`].

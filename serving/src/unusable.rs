@@ -89,7 +89,8 @@ impl Rows {
             .map(|row| {
                 index(row).unwrap_or_else(|label| {
                     let policy = self.count_invalid(label.is_some());
-                    self.apply((row, position), categories.fate(policy), || WrongValue {
+                    let fate = categories.fate(policy, label.is_none());
+                    self.apply((row, position), fate, || WrongValue {
                         row,
                         line: None,
                         column: input.name.clone(),
@@ -127,7 +128,9 @@ impl Rows {
         if is_clean(&column) {
             return column;
         }
-        let unusable: Vec<usize> = (0..self.count).filter(|row| !is_usable(&column, *row)).collect();
+        let unusable: Vec<usize> = (0..self.count)
+            .filter(|row| !number.is_usable(&column, *row))
+            .collect();
         if unusable.is_empty() {
             return column;
         }
@@ -163,9 +166,14 @@ impl Rows {
 }
 
 impl Categories {
-    fn fate(&self, policy: InvalidValue) -> Fate {
+    fn fate(&self, policy: InvalidValue, is_null: bool) -> Fate {
+        let reference = if is_null {
+            self.null_reference
+        } else {
+            self.reference
+        };
         match (policy, self.handle_invalid) {
-            (InvalidValue::Reference, _) => self.reference.map_or(Fate::Refused, Fate::Replaced),
+            (InvalidValue::Reference, _) => reference.map_or(Fate::Refused, Fate::Replaced),
             (_, HandleInvalid::Keep) => Fate::Replaced(self.index_of.len() as f64),
             (_, HandleInvalid::Skip) | (InvalidValue::Keep, _) => Fate::LeftOut,
             (InvalidValue::Error, HandleInvalid::Error) => Fate::Refused,
@@ -174,6 +182,11 @@ impl Categories {
 }
 
 impl Number {
+    fn is_usable(&self, column: &Column, row: usize) -> bool {
+        let is_usable = |value: f64| value.is_finite() || self.takes_infinities && !value.is_nan();
+        !column.is_null(row) && column.number(row).is_some_and(is_usable)
+    }
+
     /// An assembler that keeps invalid rows makes NaN of them, for which no classifier has an answer.
     fn fate(&self, policy: InvalidValue) -> Fate {
         match policy {
@@ -189,10 +202,6 @@ impl Number {
 fn is_clean(column: &Column) -> bool {
     let is_whole = !matches!(column.data, ColumnData::Float(_) | ColumnData::Double(_));
     column.validity.is_none() && is_whole
-}
-
-fn is_usable(column: &Column, row: usize) -> bool {
-    !column.is_null(row) && column.number(row).is_some_and(f64::is_finite)
 }
 
 /// What a column of a kind holds, for messages.

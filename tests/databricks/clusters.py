@@ -1,11 +1,23 @@
 """Clusters through the stock client, as the lab's reader makes them."""
 
+import logging
 import os
 from datetime import timedelta
 
 from databricks.sdk import WorkspaceClient
 from databricks.sdk.errors import BadRequest, InvalidParameterValue, ResourceDoesNotExist
-from databricks.sdk.service.compute import AutoScale, EventType, GetEventsOrder, State
+from databricks.sdk.service.compute import (
+    AutoScale,
+    ClusterSource,
+    EventType,
+    GetEventsOrder,
+    ListClustersFilterBy,
+    ListClustersSortBy,
+    ListClustersSortByDirection,
+    ListClustersSortByField,
+    State,
+    UpdateClusterResource,
+)
 
 # What the lab's page sends: a single node with the machine-learning runtime, for one user.
 LAB = {
@@ -127,9 +139,55 @@ def life_of_a_larger_one(client):
         one.cluster_id, spark_version="16.4.x-scala2.12", cluster_name="equipo nuevo", num_workers=0, timeout=SOON
     )
     assert (edited.cluster_name, edited.spark_version, edited.num_workers) == ("equipo nuevo", "16.4.x-scala2.12", 0)
+    listed_in_part(client, one.cluster_id, other.cluster_id, pending.cluster_id)
+    updated(client, one.cluster_id, pending.cluster_id)
     for cluster_id in [one.cluster_id, other.cluster_id, pending.cluster_id]:
         client.clusters.permanent_delete(cluster_id)
     assert list(client.clusters.list()) == []
+
+
+def listed_in_part(client, one, other, ended):
+    """Of three clusters two run: “equipo nuevo”, “equipo” and, ended, “corto”."""
+
+    def found(field=None, direction=None, page_size=None, **wanted):
+        sort_by = ListClustersSortBy(field=field, direction=direction)
+        listed = client.clusters.list(filter_by=ListClustersFilterBy(**wanted), sort_by=sort_by, page_size=page_size)
+        return [cluster.cluster_id for cluster in listed]
+
+    assert found() == [ended, other, one] or found() == [ended, one, other], found()
+    assert found(cluster_states=[State.TERMINATED]) == [ended]
+    assert sorted(found(cluster_states=[State.RUNNING, State.RESIZING])) == sorted([one, other])
+    assert len(found(cluster_sources=[ClusterSource.API])) == 3 and found(cluster_sources=[ClusterSource.JOB]) == []
+    by_name, descending = ListClustersSortByField.CLUSTER_NAME, ListClustersSortByDirection.DESC
+    assert found(field=by_name) == [ended, other, one]
+    # The client walks from page to page.
+    assert found(field=by_name, direction=descending, page_size=1) == [one, other, ended]
+    client.clusters.pin(other)
+    assert found(is_pinned=True) == [other] and found()[0] == other
+    assert sorted(found(is_pinned=False)) == sorted([one, ended])
+    client.clusters.unpin(other)
+    assert found(policy_id="none of ours") == []
+
+
+def updated(client, running, ended):
+    """What the mask names changes; who runs is started again with it, who does not takes it up when it is started."""
+    before = client.clusters.get(running)
+    client.clusters.update(
+        running,
+        "custom_tags,autotermination_minutes",
+        cluster=UpdateClusterResource(custom_tags={"team": "a"}, autotermination_minutes=33, num_workers=9),
+    )
+    after = client.clusters.wait_get_cluster_running(running, timeout=SOON)
+    assert after.start_time > before.start_time, "it was started again"
+    assert (after.custom_tags, after.autotermination_minutes) == ({"team": "a"}, 33), after
+    same = ["cluster_name", "spark_version", "num_workers", "node_type_id"]
+    assert [getattr(after, name) for name in same] == [getattr(before, name) for name in same], after
+
+    client.clusters.update(ended, "num_workers", cluster=UpdateClusterResource(num_workers=2))
+    waiting = client.clusters.get(ended)
+    assert (waiting.state, waiting.num_workers, waiting.cluster_name) == (State.TERMINATED, 2, "corto"), waiting
+    refused(InvalidParameterValue, lambda: client.clusters.update(ended, "colour", cluster=UpdateClusterResource()))
+    refused(InvalidParameterValue, lambda: client.clusters.update("0101-000000-nothing", "num_workers"))
 
 
 def bad_requests(client):
@@ -144,11 +202,26 @@ def bad_requests(client):
     assert listed == {"clusters": []}, listed
 
 
+class Warned(logging.Handler):
+    """Keeps what the client warns of."""
+
+    def __init__(self):
+        super().__init__(logging.WARNING)
+        self.lines = []
+
+    def emit(self, record):
+        self.lines.append(record.getMessage())
+
+
 def main():
+    warned = Warned()
+    logging.getLogger().addHandler(warned)
     client = WorkspaceClient(host=os.environ["ROOKERY_TEST_URL"], token=os.environ["ROOKERY_TEST_TOKEN"])
     for check in [missing, choices, bad_requests, life_of_a_single_node, life_of_a_larger_one]:
         check(client)
         print("ok", check.__name__, flush=True)
+    # Among others, that the host does not say in /.well-known/databricks-config how it is to be spoken to.
+    assert warned.lines == [], warned.lines
 
 
 if __name__ == "__main__":

@@ -13,6 +13,8 @@ use tempfile::TempDir;
 
 use crate::{BINARY, lab, repository};
 
+mod values;
+
 const CONFIG: i32 = 2;
 const UNREACHABLE: i32 = 4;
 const DATA: i32 = 6;
@@ -256,45 +258,6 @@ async fn bad_rows_end_it_with_their_place_and_nothing_is_written() {
     assert!(refused.stderr.contains("not empty"), "{refused}");
     let refused = lab.predict(&lab.path("nothing-*.csv"), "out", &[]).await;
     assert_eq!(refused.code, CONFIG, "{refused}");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn policies_keep_rows_as_online_and_no_rows_are_no_mistake() {
-    let lab = Lab::with(&["serving.null=reference", "serving.unseen=keep"]).await;
-    let header = "Island,CulmenLength,CulmenDepth,FlipperLength,BodyMass";
-    let rows = "Dream,,18.1,190,3700\nAtlantis,38,18.1,190,3700\nBiscoe,48.7,14.1,210,4450\n";
-    let input = lab.write("rows.csv", &format!("{header}\n{rows}"));
-    lab.predict(&input, "out", &["--format", "csv"]).await.succeeded();
-    let scored = csv_rows(&lab.folder.path().join("out"));
-    let prediction = |row: usize| scored[row].split(',').nth(5).unwrap();
-    assert!(
-        scored[0].starts_with("Dream,,18.1,190.0,3700.0,"),
-        "the null stays: {scored:?}"
-    );
-    assert!(!prediction(0).is_empty(), "{scored:?}");
-    assert_eq!((prediction(1), prediction(2)), ("", "1.0"), "{scored:?}");
-
-    let empty = lab.write("empty.csv", &format!("{header}\n"));
-    lab.predict(&empty, "none", &["--format", "csv"])
-        .await
-        .succeeded();
-    let written = files(&lab.folder.path().join("none"));
-    let names: Vec<&str> = written.keys().map(String::as_str).collect();
-    assert_eq!(names, ["_SUCCESS", "part-00000.csv"]);
-    let text = String::from_utf8(written["part-00000.csv"].clone()).unwrap();
-    assert!(
-        text.starts_with(&format!("{header},prediction,")) && text.lines().count() == 1,
-        "{text}"
-    );
-    // A Parquet file without rows has no piece that could be read.
-    lab.predict(&empty, "no rows", &[]).await.succeeded();
-    let input = lab.path("no rows/part-00000.parquet");
-    lab.predict(&input, "again", &["--columns", "Island"])
-        .await
-        .succeeded();
-    let again = lab.folder.path().join("again");
-    assert!(again.join("part-00000.parquet").exists());
-    assert_eq!(parquet_rows(&again), Vec::<Value>::new());
 }
 
 /// A cluster with a model of points, and the points' files.

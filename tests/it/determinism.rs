@@ -73,7 +73,7 @@ async fn solvers_give_the_same_bits_on_any_instructions() {
             .start()
             .await,
     ];
-    for solver in ["lbfgs", "newton"] {
+    for solver in ["lbfgs", "newton", "subsampled_newton", "auto"] {
         let solver = format!("runs[0].solver={solver:?}");
         let settings = [solver.as_str(), "data.partition_bytes=30000"];
         let mut digests = Vec::new();

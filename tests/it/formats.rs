@@ -118,6 +118,27 @@ fn few_stages(handle_invalid: &str, numbers: &str) -> Vec<String> {
     ]
 }
 
+/// Every other stage that all formats can say.
+fn new_stages() -> Vec<String> {
+    let stage = |text: &str| format!("[[stages]]\n{text}\n\n");
+    vec![
+        stage("type = \"StringIndexer\"\ninputs = [\"island\", \"year\"]\noutputs = [\"i\", \"y\"]"),
+        stage("type = \"Imputer\"\ninput = \"length\"\noutput = \"full\"\nstrategy = \"median\""),
+        stage("type = \"QuantileDiscretizer\"\ninput = \"full\"\noutput = \"q\"\nnum_buckets = 5"),
+        stage(
+            "type = \"Bucketizer\"\ninput = \"seconds\"\noutput = \"b\"\nsplits = [-inf, 1.61e9, 1.62e9, inf]",
+        ),
+        stage(
+            "type = \"OneHotEncoder\"\ninputs = [\"i\", \"q\", \"b\"]\noutputs = [\"iv\", \"qv\", \"bv\"]\ndrop_last = false",
+        ),
+        assembler(&["full", "seconds", "wild"], "numbers", "error"),
+        stage("type = \"StandardScaler\"\ninput = \"numbers\"\noutput = \"scaled\"\nwith_mean = true"),
+        assembler(&["scaled"], "again", "error"),
+        stage("type = \"Interaction\"\ninputs = [\"iv\", \"again\", \"y\"]\noutput = \"crossed\""),
+        assembler(&["crossed", "qv", "bv", "scaled"], "features", "error"),
+    ]
+}
+
 /// The lab's rows without the incomplete ones.
 fn write_penguins(file: &Path) {
     let text = std::fs::read_to_string(repository().join("data/penguins/penguins.csv")).unwrap();
@@ -301,6 +322,7 @@ async fn other_systems_answer_as_rookery_does() {
             "spoilt.csv",
             without(&["people"]),
         ),
+        ("stages", 3, new_stages(), "", "sound.csv", without(&["people"])),
         (
             "two",
             2,

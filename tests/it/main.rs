@@ -4,6 +4,7 @@
 
 mod bad_input; // what is wrong, where, what was expected, and the exit code
 mod batch; // whole files of rows, scored on the cluster
+mod care; // standard errors, weights of classes, early stopping, deadlines
 mod chaos; // random faults, by a seed
 mod cluster; // workers that are missing, late or killed
 mod databricks; // clusters by REST, with the stock client
@@ -27,6 +28,7 @@ mod restart; // a driver that is killed and started again
 mod secrets; // what nobody must find anywhere
 mod serving; // a model behind MLflow's scoring protocol
 mod slow_workers; // workers that lag while a job runs
+mod stages; // every kind of feature stage in one job
 mod tidy; // the shape of the repository itself
 mod tls; // a cluster between machines, and who is not let in
 mod traces; // what a collector of OpenTelemetry hears

@@ -1,6 +1,7 @@
 //! Sources by URL. The S3-compatible server is moto, in a process of its own with access control; without Python 3.10
 //! those tests are skipped, visibly, unless `CI=true`.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Stdio;
 
@@ -155,6 +156,69 @@ async fn files_in_s3_give_the_model_that_they_give_on_disk() {
     assert!(!ended.stderr.contains(&s3.secret) && !ended.stdout.contains(&s3.secret));
     assert!(alone.home().join("logs").is_dir());
     assert_nowhere(&alone, &s3.secret);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_in_s3_are_scored_as_they_are_on_disk() {
+    let folder = TempDir::new().unwrap();
+    let [csv, ..] = write(&folder);
+    let Some(s3) = S3::start("scoring files in S3", folder.path()).await else {
+        return;
+    };
+    let far = s3.cluster(true).await;
+    let there = "data.sources.points.path=s3://points/points.csv";
+    let trained = far
+        .submit(&csv, &[there, "runs=[{max_iter = 3}]"])
+        .await
+        .succeeded();
+    let run = trained.last_json()["runs"][0]["run_id"]
+        .as_str()
+        .unwrap()
+        .to_string();
+    let model = format!("runs:/{run}");
+    let predict = async |input: &str, to: &str| {
+        let to = folder.path().join(to);
+        let to = to.to_str().unwrap();
+        let words = ["predict", "--model", &model, "--input", input, "--output", to];
+        let more = ["--set", "partition_bytes=100000", "--driver", far.url()];
+        far.rookery().run(&[&words[..], &more[..]].concat()).await
+    };
+    for ending in ["csv", "parquet"] {
+        let on_disk = folder.path().join(format!("many/*.{ending}"));
+        let near = format!("near {ending}");
+        predict(on_disk.to_str().unwrap(), &near).await.succeeded();
+        let away = format!("away {ending}");
+        predict(&format!("s3://points/many/*.{ending}"), &away)
+            .await
+            .succeeded();
+        let (near, away) = (
+            written(&folder.path().join(near)),
+            written(&folder.path().join(away)),
+        );
+        assert!(near.len() > 1, "{:?}", near.keys());
+        assert!(near == away, "{ending}: {:?} {:?}", near.keys(), away.keys());
+    }
+    let missing = predict("s3://points/none/*.csv", "none").await;
+    assert_eq!(missing.code, 2, "{missing}");
+    assert!(missing.stderr.contains("matches no file"), "{missing}");
+    assert!(!folder.path().join("none").exists());
+    assert_nowhere(far.rookery(), &s3.secret);
+}
+
+/// The files of rows in a folder.
+fn written(folder: &Path) -> BTreeMap<String, Vec<u8>> {
+    let files = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
+    let parts = files.filter(|path| path.file_name().unwrap() != "_SUCCESS");
+    parts
+        .map(|path| {
+            (
+                path.file_name().unwrap().display().to_string(),
+                std::fs::read(&path).unwrap(),
+            )
+        })
+        .collect()
 }
 
 /// The secret is in no file of the state directory: records, artifacts, logs.

@@ -1,13 +1,14 @@
-"""One-row requests against what `rookery serve` serves and `mlflow models serve`, in turns; prints a Markdown table.
+"""One-row requests against `rookery serve` and `mlflow models serve`, in turns; prints a Markdown table.
 
-    cargo build
-    cargo build --release -p rookery-serving --examples
-    python bench_scoring.py --rookery ../../target/debug/rookery --target ../../target/release/examples
+    cargo build --release --workspace --examples --bins
+    python bench_scoring.py --rookery ../../target/release/rookery --load ../../target/release/examples/load
     python bench_scoring.py … --seconds 0.5 --rounds 1        # a smoke run
 
-Both serve the lab's second model: Rookery the one that it has just trained, with `serving/examples/serve_model.rs`, MLflow a
-scikit-learn pipeline with the same coefficients. The client is `serving/examples/load.rs`: ready-made bytes over kept-alive
-connections. Client and servers share the machine's cores; the server that is not asked sleeps.
+With `--service` the HTTP service alone is measured, which takes minutes less to compile than the binary (`cargo build --release -p
+rookery-serving --examples`). Both serve the lab's second model: Rookery the one that it has just trained, MLflow a scikit-learn
+pipeline with the same coefficients. The client is `serving/examples/load.rs`: ready-made bytes over kept-alive connections. It counts what was answered
+within the turn; a request that has no answer after `--patience` seconds is counted as timed out, and its connection is made anew.
+Client and servers share the machine's cores; the server that is not asked sleeps.
 """
 
 import argparse
@@ -31,21 +32,24 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rookery", required=True, help="the binary that trains the model")
-    parser.add_argument("--target", type=Path, required=True, help="folder with serve_model and load")
+    parser.add_argument("--rookery", required=True, help="the binary that trains the model and serves it")
+    parser.add_argument("--load", required=True, help="the client")
+    parser.add_argument("--service", help="serving/examples/serve_model.rs, to be measured instead of the binary")
     parser.add_argument("--seconds", type=float, default=5, help="of each turn")
     parser.add_argument("--rounds", type=int, default=3, help="turns of each server, the median counts")
+    parser.add_argument("--patience", type=float, default=5, help="seconds that an answer may take")
+    parser.add_argument("--mlflow-workers", type=int, help="processes of MLflow's server; its own default is 1")
     parser.add_argument("--connections", type=int, nargs="+", default=[1, 64])
     return parser.parse_args()
 
 
 def trained(rookery, home):
-    """The model file of the lab's second run."""
+    """The lab's second run, and its model file."""
     job = str(REPOSITORY / "data/penguins/job.toml")
     environment = {**os.environ, "ROOKERY_HOME": str(home)}
     done = subprocess.run([rookery, "run", job, "--json"], env=environment, check=True, capture_output=True, text=True)
     run = json.loads(done.stdout.splitlines()[-1])["runs"][1]["run_id"]
-    return next(home.glob(f"**/{run}/**/model.json"))
+    return run, next(home.glob(f"**/{run}/**/model.json"))
 
 
 def save_as_sklearn(model, folder):
@@ -88,9 +92,9 @@ class Server:
     def __init__(self, command, environment):
         self.port = int(command[command.index("-p") + 1]) if "-p" in command else None
         began = time.monotonic()
-        self.process = subprocess.Popen(
-            command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-        )
+        # MLflow's server writes a line for each request: into a pipe that nobody reads, until it is full and the server waits.
+        stdout = subprocess.PIPE if self.port is None else subprocess.DEVNULL
+        self.process = subprocess.Popen(command, env=environment, stdout=stdout, stderr=subprocess.DEVNULL, text=True)
         if self.port is None:
             self.started = json.loads(self.process.stdout.readline())
             self.port = int(self.started["url"].rsplit(":", 1)[1])
@@ -106,10 +110,11 @@ class Server:
         except OSError:
             return False
 
-    def load(self, load, body, connections, seconds):
+    def load(self, options, body, connections):
         address = f"127.0.0.1:{self.port}"
-        command = [load, address, "/invocations", body, str(connections), str(seconds)]
-        done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=seconds + 120)
+        times = [str(options.seconds), str(options.patience)]
+        command = [options.load, address, "/invocations", body, str(connections), *times]
+        done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=options.seconds + 120)
         result = json.loads(done.stdout)
         assert result["refused"] == 0, result
         return result
@@ -130,19 +135,23 @@ class Server:
 
 def main():
     options = arguments()
-    load = str(options.target / "load")
     with tempfile.TemporaryDirectory() as folder:
         home, body = Path(folder) / "home", Path(folder) / "body.json"
         body.write_text(json.dumps({"dataframe_records": [ROW]}))
-        model = trained(options.rookery, home)
+        run, model = trained(options.rookery, home)
         save_as_sklearn(json.loads(model.read_text()), Path(folder) / "sklearn")
-        environment = dict(os.environ)
-        ours = Server([str(options.target / "serve_model"), "127.0.0.1:0", str(model)], environment)
+        environment = {**os.environ, "ROOKERY_HOME": str(home)}
+        rookery = [options.rookery, "serve", f"runs:/{run}", "--listen", "127.0.0.1:0", "--insecure", "--json"]
+        if options.service:
+            rookery = [options.service, "127.0.0.1:0", str(model)]
+        ours = Server(rookery, environment)
         mlflow = [sys.executable, "-m", "mlflow", "models", "serve", "-m", str(Path(folder) / "sklearn")]
         environment["PATH"] = f"{Path(sys.executable).parent}:{environment['PATH']}"
+        if options.mlflow_workers:
+            mlflow += ["--workers", str(options.mlflow_workers)]
         theirs = Server([*mlflow, "--env-manager", "local", "-p", str(free_port())], environment)
         try:
-            report(options, load, str(body), ours, theirs)
+            report(options, str(body), ours, theirs)
         finally:
             ours.stop()
             theirs.stop()
@@ -152,20 +161,24 @@ def median(turns, key):
     return statistics.median(turn[key] for turn in turns)
 
 
-def report(options, load, body, ours, theirs):
+def report(options, body, ours, theirs):
     print(f"{platform.platform()}, Python {platform.python_version()}, MLflow {version('mlflow')}, ", end="")
     print(f"scikit-learn {version('scikit-learn')}; load average {os.getloadavg()[0]:.1f}\n")
-    print("| connections | Rookery, req/s | MLflow, req/s | ratio | Rookery p50 / p99 ms | MLflow p50 / p99 ms |")
-    print("|---|---|---|---|---|---|")
+    print("| connections | Rookery, req/s | MLflow, req/s | ratio | Rookery p50 / p99 ms | MLflow p50 / p99 ms ", end="")
+    print("| timed out: Rookery, MLflow |")
+    print("|---|---|---|---|---|---|---|")
     for connections in options.connections:
         turns = [[], []]
         for _ in range(options.rounds):
             for side, server in zip(turns, (ours, theirs)):
-                side.append(server.load(load, body, connections, options.seconds))
+                side.append(server.load(options, body, connections))
         rates = [median(side, "per_second") for side in turns]
         latencies = [f"{median(s, 'p50_us') / 1e3:.3f} / {median(s, 'p99_us') / 1e3:.3f}" for s in turns]
         print(f"| {connections} | {rates[0]:,.0f} | {rates[1]:,.0f} | {rates[0] / rates[1]:,.0f} ", end="")
-        print(f"| {latencies[0]} | {latencies[1]} |", flush=True)
+        lost = [sum(turn["timed_out"] for turn in side) for side in turns]
+        print(f"| {latencies[0]} | {latencies[1]} | {lost[0]}, {lost[1]} |", flush=True)
+        broken = [sum(turn["broken"] for turn in side) for side in turns]
+        assert broken == [0, 0], f"connections broke: {broken}"
     print("\n| | ready after, s | memory, MB |\n|---|---|---|")
     for name, server in (("Rookery", ours), ("MLflow", theirs)):
         print(f"| {name} | {server.ready_seconds:.3f} | {server.memory_mb():.0f} |")

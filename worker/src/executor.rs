@@ -5,29 +5,34 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use arrow_batch::frames;
+use blocks::blocks_of;
 use rayon::prelude::*;
 use rookery_data::Progress;
 use rookery_data::cache::{CachedPartition, PartitionCache};
 use rookery_data::stores::{Announcement, WorkerSources};
 use rookery_formats::{Comparison, Parity};
-use rookery_ml::tree::{Node, complete_subtrees, reduce_subtree};
+use rookery_ml::tree::{Node, complete_subtrees};
 use rookery_ml::{
-    Block, BlockBuilder, ColumnData, FitPass, FitStatistics, FittedPipeline, Frame, KernelCoefficients,
-    MlError, Model, MulticlassMetrics, Partial, Summary, accumulate,
+    BLOCK_ROWS, FitPass, FitStatistics, FittedPipeline, Frame, KernelCoefficients, MlError, Model,
+    MulticlassMetrics, Partial, Summary,
 };
 use rookery_proto::{ErrorClass, Failure};
 
 use crate::error::{internal, of_data, of_format, of_ml};
 use crate::store::BlockStore;
 
+mod blocks;
 mod scoring;
+mod subtrees;
 
+pub(crate) use blocks::Blocks;
 pub(crate) use scoring::{Piece, ScoredPiece};
 
-/// Part 0 of a split trains, part 1 tests.
+/// Part 0 of a split trains, part 1 tests, part 2 validates.
 const TRAINING_PART: usize = 0;
 const TEST_PART: usize = 1;
+/// Distinct scores that one answer holds at most, 24 bytes each.
+const MAX_RANKED_SCORES: usize = 8 << 20;
 
 /// Holds partitions and blocks, and computes on them.
 #[derive(Debug)]
@@ -118,21 +123,40 @@ impl Executor {
         features: &str,
         columns: &LabelColumns,
     ) -> Result<(Vec<(Node, Summary)>, u64), Failure> {
-        let built = self.each_partition(set, |number| {
+        let build = |number| {
             let partition = self.partition(&set.dataset, number)?;
             let blocks =
                 blocks_of(&partition, pipeline, features, columns).map_err(|e| at_partition(e, number))?;
-            let bytes: u64 = blocks.iter().map(|block| block.memory_bytes() as u64).sum();
-            let summary = Summary::of_blocks(&blocks).map_err(|e| in_partition(&e, number))?;
+            let bytes = blocks.memory_bytes() as u64;
+            let summary = blocks.summary(&[]).map_err(|e| in_partition(&e, number))?;
             self.blocks.put(&set.dataset, blocks_id, number, blocks);
             Ok((summary, bytes))
-        })?;
-        let bytes = built.values().map(|(_, bytes)| bytes).sum();
-        let summaries = built
-            .into_iter()
-            .map(|(leaf, (summary, _))| (leaf, summary))
-            .collect();
-        Ok((merge_subtrees(set, summaries, &Summary::merge)?, bytes))
+        };
+        let merge =
+            |(a, a_bytes): (Summary, u64), (b, b_bytes): (Summary, u64)| (a.merge(b), a_bytes + b_bytes);
+        let built = self.each_subtree(set, &build, &merge)?;
+        let bytes = built.iter().map(|(_, (_, bytes))| bytes).sum();
+        let summaries = built.into_iter().map(|(node, (summary, _))| (node, summary));
+        Ok((summaries.collect(), bytes))
+    }
+
+    /// Summarises the blocks of the named partitions, the rows weighed by their class.
+    pub(crate) fn summarize_blocks(
+        &self,
+        set: &PartitionSet,
+        blocks_id: &str,
+        class_weights: &[f64],
+    ) -> Result<Vec<(Node, Summary)>, Failure> {
+        let summarize = |number| {
+            let blocks = self
+                .blocks
+                .get(&set.dataset, blocks_id, number)
+                .ok_or_else(|| missing(set, number))?;
+            blocks
+                .summary(class_weights)
+                .map_err(|e| in_partition(&e, number))
+        };
+        self.each_subtree(set, &summarize, &Summary::merge)
     }
 
     /// One round: loss and gradient over the blocks of the named partitions.
@@ -143,57 +167,61 @@ impl Executor {
         coefficients: &KernelCoefficients,
     ) -> Result<Vec<(Node, Partial)>, Failure> {
         coefficients.check_shape().map_err(|e| of_ml(&e))?;
-        let partials = self.each_partition(set, |number| {
+        let evaluate = |number| {
             let blocks = self
                 .blocks
                 .get(&set.dataset, blocks_id, number)
                 .ok_or_else(|| missing(set, number))?;
-            let mut partial = coefficients.zero_partial();
-            for block in blocks.iter() {
-                accumulate(&mut partial, block, coefficients).map_err(|e| in_partition(&e, number))?;
-            }
-            Ok(partial)
-        })?;
-        merge_subtrees(set, partials, &Partial::merge)
+            blocks
+                .evaluate(coefficients)
+                .map_err(|e| in_partition(&e, number))
+        };
+        self.each_subtree(set, &evaluate, &Partial::merge)
     }
 
-    /// Scores the test part with `model`.
+    /// Scores a part with `model`.
     pub(crate) fn score(
         &self,
         set: &PartitionSet,
         model: &Model,
         columns: &LabelColumns,
+        (part, with_ranking): (usize, bool),
     ) -> Result<Vec<(Node, MulticlassMetrics)>, Failure> {
-        let scored = self.each_partition(set, |number| {
+        let judge = match with_ranking {
+            true => Model::evaluate_ranked,
+            false => Model::evaluate,
+        };
+        let score = |number| {
             let partition = self.partition(&set.dataset, number)?;
             let mut metrics = MulticlassMetrics::default();
-            for frame in frames(&partition, TEST_PART) {
-                let scored = model
-                    .evaluate(frame?, &columns.label, columns.weight.as_deref())
+            for frame in frames(&partition, part) {
+                let scored = judge(model, frame?, &columns.label, columns.weight.as_deref())
                     .map_err(|e| in_partition(&e, number))?;
                 metrics = metrics.merge(scored);
             }
             Ok(metrics)
-        })?;
-        merge_subtrees(set, scored, &MulticlassMetrics::merge)
+        };
+        let merged = self.each_subtree(set, &score, &MulticlassMetrics::merge)?;
+        check_ranking(&merged)?;
+        Ok(merged)
     }
 
-    /// Compares a model with what was written of it, on the test part.
+    /// Compares a model with what was written of it, on the first rows of the test part of each partition.
     pub(crate) fn compare_formats(
         &self,
         set: &PartitionSet,
         comparison: &Comparison,
     ) -> Result<Vec<(Node, Parity)>, Failure> {
-        let compared = self.each_partition(set, |number| {
+        let compare = |number| {
             let partition = self.partition(&set.dataset, number)?;
-            let mut parity = comparison.nothing();
-            for frame in frames(&partition, TEST_PART) {
-                let compared = comparison.compare(frame?);
-                parity = parity.merge(compared.map_err(|e| at_partition(of_format(&e), number))?);
+            if partition.rows_of(TEST_PART) == 0 {
+                return Ok(comparison.nothing());
             }
-            Ok(parity)
-        })?;
-        merge_subtrees(set, compared, &Parity::merge)
+            let frame = partition.frame(TEST_PART, 0, COMPARED_ROWS).map_err(of_data)?;
+            let compared = comparison.compare(frame);
+            compared.map_err(|e| at_partition(of_format(&e), number))
+        };
+        self.each_subtree(set, &compare, &Parity::merge)
     }
 
     /// Drops a dataset, or some partitions of it; returns how many went.
@@ -229,6 +257,37 @@ impl Executor {
         datasets.into_iter().collect()
     }
 
+    /// Computes `task` for each partition on the pool's threads and merges the results as they come, along the fixed tree and
+    /// as far as complete subtrees go. The error returned is that of the lowest leaf.
+    fn each_subtree<T: Send>(
+        &self,
+        set: &PartitionSet,
+        task: &(impl Fn(u32) -> Result<T, Failure> + Sync),
+        merge: &(impl Fn(T, T) -> T + Sync),
+    ) -> Result<Vec<(Node, T)>, Failure> {
+        let numbers: BTreeMap<u32, u32> = set
+            .partitions
+            .iter()
+            .map(|(number, leaf)| (*leaf, *number))
+            .collect();
+        let leaf = |leaf: u32| match numbers.get(&leaf) {
+            Some(number) => task(*number),
+            None => Err(internal(format!("leaf {leaf} is missing"))),
+        };
+        let nodes = complete_subtrees(&numbers.keys().copied().collect(), set.leaf_count);
+        let merged: Vec<Result<Option<T>, Failure>> = self.pool.install(|| {
+            nodes
+                .par_iter()
+                .map(|node| subtrees::reduce(*node, set.leaf_count, &leaf, merge))
+                .collect()
+        });
+        let found = nodes.into_iter().zip(merged);
+        found
+            .filter_map(|(node, result)| Some((node, result.transpose()?)))
+            .map(|(node, result)| Ok((node, result?)))
+            .collect()
+    }
+
     /// Computes `task` for each partition on the pool's threads; results by leaf. The error returned is that of
     /// the lowest leaf, so that it does not depend on timing.
     fn each_partition<T: Send>(
@@ -259,53 +318,21 @@ impl Executor {
     }
 }
 
-/// Merges what complete subtrees cover; `results` are by leaf.
-fn merge_subtrees<T>(
-    set: &PartitionSet,
-    mut results: BTreeMap<u32, T>,
-    merge: &impl Fn(T, T) -> T,
-) -> Result<Vec<(Node, T)>, Failure> {
-    let owned: BTreeSet<u32> = results.keys().copied().collect();
-    let mut merged = Vec::new();
-    for node in complete_subtrees(&owned, set.leaf_count) {
-        let mut leaf = |leaf: u32| {
-            results
-                .remove(&leaf)
-                .ok_or_else(|| internal(format!("leaf {leaf} is missing")))
-        };
-        if let Some(result) = reduce_subtree(node, set.leaf_count, &mut leaf, merge)? {
-            merged.push((node, result));
-        }
+/// An answer must fit into a message.
+fn check_ranking(merged: &[(Node, MulticlassMetrics)]) -> Result<(), Failure> {
+    let scores: usize = merged
+        .iter()
+        .map(|(_, metrics)| metrics.ranking.scores().len())
+        .sum();
+    if scores <= MAX_RANKED_SCORES {
+        return Ok(());
     }
-    Ok(merged)
-}
-
-fn blocks_of(
-    partition: &CachedPartition,
-    pipeline: &FittedPipeline,
-    features: &str,
-    columns: &LabelColumns,
-) -> Result<Vec<Block>, Failure> {
-    let mut builder: Option<BlockBuilder> = None;
-    for frame in frames(partition, TRAINING_PART) {
-        let frame = pipeline.transform(frame?).map_err(|e| of_ml(&e))?;
-        let width = vector_width(&frame, features)?;
-        builder
-            .get_or_insert_with(|| BlockBuilder::new(width))
-            .push_frame(&frame, features, &columns.label, columns.weight.as_deref())
-            .map_err(|e| of_ml(&e))?;
-    }
-    Ok(builder.map(BlockBuilder::finish).unwrap_or_default())
-}
-
-fn vector_width(frame: &Frame, features: &str) -> Result<usize, Failure> {
-    match &frame.column(features).map_err(|e| of_ml(&e))?.data {
-        ColumnData::Vector { width, .. } => Ok(*width),
-        _ => Err(
-            Failure::new(ErrorClass::Config, format!("column \"{features}\" is no vector"))
-                .hint("assemble the features with a VectorAssembler stage"),
-        ),
-    }
+    let message = format!(
+        "the rows of one worker have {scores} distinct scores, at most {MAX_RANKED_SCORES} are ranked for areas under curves"
+    );
+    Err(Failure::new(ErrorClass::Config, message).hint(
+        "leave areaUnderROC and areaUnderPR out, make the part smaller (split.weights), or use more workers",
+    ))
 }
 
 fn missing(set: &PartitionSet, number: u32) -> Failure {
@@ -326,28 +353,17 @@ fn at_partition(failure: Failure, number: u32) -> Failure {
     }
 }
 
-/// Reading cached rows piece by piece.
-mod arrow_batch {
-    use rookery_data::cache::CachedPartition;
-    use rookery_data::frame::to_frame;
-    use rookery_ml::{BLOCK_ROWS, Frame};
-    use rookery_proto::Failure;
+/// Rows of a partition's test part that are compared with what was written of a model. Its readers go through a graph or a
+/// document row by row; what they do differently shows in these rows of each partition, or in none.
+const COMPARED_ROWS: usize = 1024;
 
-    use crate::error::of_data;
+/// Rows turned into a frame at once: enough to amortise it, few enough to stay in a cache.
+const FRAME_ROWS: usize = 4 * BLOCK_ROWS;
 
-    /// Rows turned into a frame at once: enough to amortise it, few enough to stay in a cache.
-    const FRAME_ROWS: usize = 4 * BLOCK_ROWS;
-
-    /// The rows of a part as frames, in their order. A part without rows has none.
-    pub(super) fn frames(
-        partition: &CachedPartition,
-        part: usize,
-    ) -> impl Iterator<Item = Result<Frame, Failure>> + '_ {
-        let rows = partition.parts.get(part).map_or(0, |batch| batch.num_rows());
-        (0..rows).step_by(FRAME_ROWS).map(move |start| {
-            to_frame(&partition.parts[part], start, FRAME_ROWS.min(rows - start)).map_err(of_data)
-        })
-    }
+/// The rows of a part as frames, in their order. A part without rows has none.
+fn frames(partition: &CachedPartition, part: usize) -> impl Iterator<Item = Result<Frame, Failure>> + '_ {
+    let starts = (0..partition.rows_of(part)).step_by(FRAME_ROWS);
+    starts.map(move |start| partition.frame(part, start, FRAME_ROWS).map_err(of_data))
 }
 
 #[cfg(test)]

@@ -85,7 +85,7 @@ impl TrainerService for TrainerServer {
             .await?;
         let profile_json = serde_json::to_string(&statistics.profile).map_err(internal)?;
         Ok(Response::new(v1::FitStagesResponse {
-            statistics: wire::statistics(statistics.stages),
+            statistics: wire::statistics(statistics.stages).map_err(internal)?,
             profile_json,
         }))
     }
@@ -109,17 +109,32 @@ impl TrainerService for TrainerServer {
                 executor.build_blocks(&set, &blocks_id, &pipeline, &features, &columns)
             })
             .await?;
-        let summaries = summaries
-            .into_iter()
-            .map(|(node, summary)| v1::SubtreeSummary {
-                node: wire::merge_node(node),
-                summary: Some(wire::summary(summary)),
-            })
-            .collect();
+        let summaries = summaries.into_iter().map(wire::subtree_summary).collect();
         Ok(Response::new(v1::BuildBlocksResponse {
             summaries,
             memory_bytes,
         }))
+    }
+
+    async fn summarize_blocks(
+        &self,
+        request: Request<v1::SummarizeBlocksRequest>,
+    ) -> Result<Response<v1::SummarizeBlocksResponse>, Status> {
+        let span = task(
+            "summarize_blocks",
+            request.metadata(),
+            request.get_ref().task.as_ref(),
+        );
+        let request = request.into_inner();
+        let set = wire::partition_set(request.partitions)?;
+        let (blocks_id, class_weights) = (request.blocks_id, request.class_weights);
+        let summaries = self
+            .compute(span, move |executor| {
+                executor.summarize_blocks(&set, &blocks_id, &class_weights)
+            })
+            .await?;
+        let summaries = summaries.into_iter().map(wire::subtree_summary).collect();
+        Ok(Response::new(v1::SummarizeBlocksResponse { summaries }))
     }
 
     async fn evaluate_objective(
@@ -165,8 +180,11 @@ impl TrainerService for TrainerServer {
         let set = wire::partition_set(request.partitions)?;
         let model = rookery_ml::Model::from_json(&request.model_json).map_err(|e| crate::error::of_ml(&e))?;
         let columns = wire::label_columns(request.label_column, request.weight_column);
+        let (part, ranking) = (request.part as usize, request.ranking);
         let scored = self
-            .compute(span, move |executor| executor.score(&set, &model, &columns))
+            .compute(span, move |executor| {
+                executor.score(&set, &model, &columns, (part, ranking))
+            })
             .await?;
         let metrics = scored
             .into_iter()

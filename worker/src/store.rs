@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use rookery_ml::Block;
+use crate::executor::Blocks;
 
 /// Dataset, blocks id, partition number.
 type Key = (String, String, u32);
@@ -11,12 +11,12 @@ type Key = (String, String, u32);
 /// Blocks in memory.
 #[derive(Debug, Default)]
 pub(crate) struct BlockStore {
-    blocks: RwLock<BTreeMap<Key, Arc<Vec<Block>>>>,
+    blocks: RwLock<BTreeMap<Key, Arc<Blocks>>>,
 }
 
 impl BlockStore {
     /// Keeps a partition's blocks; the same blocks built again replace the former.
-    pub(crate) fn put(&self, dataset: &str, blocks_id: &str, partition: u32, blocks: Vec<Block>) {
+    pub(crate) fn put(&self, dataset: &str, blocks_id: &str, partition: u32, blocks: Blocks) {
         let key = (dataset.to_string(), blocks_id.to_string(), partition);
         self.blocks
             .write()
@@ -24,7 +24,7 @@ impl BlockStore {
             .insert(key, Arc::new(blocks));
     }
 
-    pub(crate) fn get(&self, dataset: &str, blocks_id: &str, partition: u32) -> Option<Arc<Vec<Block>>> {
+    pub(crate) fn get(&self, dataset: &str, blocks_id: &str, partition: u32) -> Option<Arc<Blocks>> {
         let key = (dataset.to_string(), blocks_id.to_string(), partition);
         self.blocks
             .read()
@@ -49,10 +49,6 @@ impl BlockStore {
 
     pub(crate) fn memory_bytes(&self) -> usize {
         let blocks = self.blocks.read().unwrap_or_else(PoisonError::into_inner);
-        blocks
-            .values()
-            .flat_map(|partition| partition.iter())
-            .map(Block::memory_bytes)
-            .sum()
+        blocks.values().map(|blocks| blocks.memory_bytes()).sum()
     }
 }

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use rookery_data::{Progress, Work};
 use rookery_formats::{Format, ModelFile, Parity, Written};
 use rookery_ml::tree::Node;
-use rookery_ml::{Family, KernelCoefficients, MulticlassMetrics, Partial, StageStatistics, Summary};
+use rookery_ml::{
+    Family, KernelCoefficients, MulticlassMetrics, Partial, RowSample, StageStatistics, Summary,
+};
 use rookery_proto::v1;
 use rookery_proto::{ErrorClass, Failure};
 
@@ -42,7 +44,11 @@ pub(crate) fn coefficients(message: Option<v1::KernelCoefficients>) -> Result<Ke
         width: message.width as usize,
         coefficients: message.coefficients,
         offsets: message.offsets,
-        hessian: message.hessian,
+        rows: RowSample {
+            gradient: message.gradient_rows,
+            hessian: message.hessian_rows,
+        },
+        class_weights: message.class_weights,
     })
 }
 
@@ -74,9 +80,11 @@ fn malformed(what: impl std::fmt::Display) -> Failure {
     Failure::new(ErrorClass::Internal, format!("malformed request: {what}"))
 }
 
-pub(crate) fn statistics(stages: BTreeMap<u32, StageStatistics>) -> Vec<v1::StageStatistics> {
+pub(crate) fn statistics(
+    stages: BTreeMap<u32, StageStatistics>,
+) -> Result<Vec<v1::StageStatistics>, serde_json::Error> {
     use v1::stage_statistics::Statistics;
-    let entry = |(stage, statistics)| {
+    let entry = |(stage, statistics)| -> Result<_, serde_json::Error> {
         let statistics = match statistics {
             StageStatistics::LabelCounts(counts) => Statistics::LabelCounts(v1::LabelCounts {
                 counts: counts
@@ -85,11 +93,12 @@ pub(crate) fn statistics(stages: BTreeMap<u32, StageStatistics>) -> Vec<v1::Stag
                     .collect(),
             }),
             StageStatistics::Range { min, max, count } => Statistics::Range(v1::Range { min, max, count }),
+            other => Statistics::Json(serde_json::to_string(&other)?),
         };
-        v1::StageStatistics {
+        Ok(v1::StageStatistics {
             stage,
             statistics: Some(statistics),
-        }
+        })
     };
     stages.into_iter().map(entry).collect()
 }
@@ -101,7 +110,14 @@ pub(crate) fn merge_node(node: Node) -> Option<v1::MergeNode> {
     })
 }
 
-pub(crate) fn summary(summary: Summary) -> v1::Summary {
+pub(crate) fn subtree_summary((node, summary): (Node, Summary)) -> v1::SubtreeSummary {
+    v1::SubtreeSummary {
+        node: merge_node(node),
+        summary: Some(self::summary(summary)),
+    }
+}
+
+fn summary(summary: Summary) -> v1::Summary {
     v1::Summary {
         rows: summary.rows,
         weight_sum: summary.weight_sum,
@@ -118,6 +134,7 @@ pub(crate) fn partial(partial: Partial) -> v1::Partial {
         weight_sum: partial.weight_sum,
         rows: partial.rows,
         gradient_sum: partial.gradient_sum,
+        hessian_weight_sum: partial.hessian_weight_sum,
         hessian_sum: partial.hessian_sum,
     }
 }
@@ -147,10 +164,14 @@ pub(crate) fn metrics(metrics: MulticlassMetrics) -> v1::ClassificationMetrics {
             rows: cell.rows,
         })
         .collect();
+    let ranking = metrics.ranking.scores();
     v1::ClassificationMetrics {
         cells,
         log_loss_sum: metrics.log_loss_sum,
         rows: metrics.rows,
+        ranked_scores: ranking.iter().map(|ranked| ranked.score).collect(),
+        ranked_positive: ranking.iter().map(|ranked| ranked.positive).collect(),
+        ranked_negative: ranking.iter().map(|ranked| ranked.negative).collect(),
     }
 }
 

@@ -18,6 +18,7 @@ use crate::args::Places;
 use crate::cluster::ClusterArgs;
 use crate::diagnostic::{config, of_prediction};
 use crate::output::Output;
+use crate::policies::Policies;
 use crate::records::{self, ModelUri, RecordsAt};
 
 /// Predict rows with a recorded model
@@ -68,6 +69,9 @@ pub(crate) struct PredictArgs {
     set: Vec<String>,
 
     #[command(flatten)]
+    policies: Policies,
+
+    #[command(flatten)]
     cluster: ClusterArgs,
 }
 
@@ -111,7 +115,8 @@ pub(crate) async fn predict(args: PredictArgs, places: &Places, output: &mut Out
     let uri = ModelUri::parse(&args.model)?;
     let records = RecordsAt::of(places)?.open_for_lookup().await?;
     let model = records::load(&records, &uri).await?;
-    let scorer = Scorer::new(model);
+    let policies = args.policies.over(model.invalid_values);
+    let scorer = Scorer::with_policies(model, policies)?;
     let rows = Rows::read(&args)?;
     let decoded = rows.decode(&scorer.decoder().refusing_other_columns())?;
     let scored = scorer.score_decoded(decoded).map_err(|e| rows.wrong(e))?;
@@ -127,7 +132,7 @@ pub(crate) async fn predict(args: PredictArgs, places: &Places, output: &mut Out
 /// One row's answer.
 #[derive(Debug, Serialize, PartialEq)]
 struct Prediction<'a> {
-    /// `None` for a row that a stage with `handle_invalid = "skip"` leaves out.
+    /// `None` for a row that a stage with `handle_invalid = "skip"`, or a policy, leaves out.
     prediction: Option<f64>,
     probability: Option<&'a [f64]>,
 }
@@ -136,7 +141,7 @@ impl Prediction<'_> {
     fn text(&self) -> String {
         match (self.prediction, self.probability) {
             (Some(prediction), Some(probability)) => format!("{prediction}  {probability:?}"),
-            _ => "skipped (handle_invalid = \"skip\")".to_string(),
+            _ => "no prediction".to_string(),
         }
     }
 }
@@ -251,7 +256,7 @@ mod tests {
             probability: None,
         };
         assert_eq!(answered.text(), "1  [0.30000000000000004, 0.7]");
-        assert_eq!(left_out.text(), "skipped (handle_invalid = \"skip\")");
+        assert_eq!(left_out.text(), "no prediction");
         assert_eq!(
             serde_json::to_string(&answered).unwrap(),
             r#"{"prediction":1.0,"probability":[0.30000000000000004,0.7]}"#

@@ -8,6 +8,7 @@ use crate::output::Output;
 use crate::records::RecordsAt;
 
 mod change;
+mod coefficients;
 mod compare;
 mod list;
 mod nesting;

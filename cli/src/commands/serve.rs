@@ -3,8 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use clap::{Args, ValueEnum};
-use rookery_ml::{InvalidValue, InvalidValues};
+use clap::Args;
 use rookery_proto::Failure;
 use rookery_serving::Scorer;
 use rookery_serving::http::Service;
@@ -17,6 +16,7 @@ use crate::args::{JsonFlag, Places};
 use crate::diagnostic::{internal, of_tracking};
 use crate::driver_port::{Access, DriverPort};
 use crate::output::Output;
+use crate::policies::Policies;
 use crate::records::{self, ModelUri, OpenRecords, RecordsAt};
 use crate::token::{self, KnownToken};
 use crate::{listen, signals};
@@ -52,46 +52,6 @@ pub(crate) struct ServeArgs {
 
     #[command(flatten)]
     pub(crate) json: JsonFlag,
-}
-
-/// What becomes of values that the model can't use.
-#[derive(Debug, Clone, Copy, Args)]
-struct Policies {
-    /// What becomes of a row with a null: it is refused, kept without a prediction, or the mean or most frequent category of
-    /// training takes the null's place [default: as the model says, mostly error]
-    #[arg(long, value_name = "POLICY")]
-    null: Option<Policy>,
-
-    /// The same for a category that training has not seen
-    #[arg(long, value_name = "POLICY")]
-    unseen: Option<Policy>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Policy {
-    Error,
-    Keep,
-    Reference,
-}
-
-impl From<Policy> for InvalidValue {
-    fn from(policy: Policy) -> Self {
-        match policy {
-            Policy::Error => Self::Error,
-            Policy::Keep => Self::Keep,
-            Policy::Reference => Self::Reference,
-        }
-    }
-}
-
-impl Policies {
-    /// These, and the model's own where none is named.
-    fn over(self, own: InvalidValues) -> InvalidValues {
-        InvalidValues {
-            null: self.null.map_or(own.null, InvalidValue::from),
-            unseen: self.unseen.map_or(own.unseen, InvalidValue::from),
-        }
-    }
 }
 
 /// What programs read once the model is served.
@@ -188,24 +148,4 @@ async fn labels(records: &OpenRecords, uri: &ModelUri) -> Result<ScorerLabels, F
         served_model,
         version,
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn flags_come_before_what_the_model_says() {
-        let own = InvalidValues {
-            null: InvalidValue::Keep,
-            unseen: InvalidValue::Error,
-        };
-        let policies = |null, unseen| Policies { null, unseen }.over(own);
-        assert_eq!(policies(None, None), own);
-        let expected = InvalidValues {
-            null: InvalidValue::Error,
-            unseen: InvalidValue::Reference,
-        };
-        assert_eq!(policies(Some(Policy::Error), Some(Policy::Reference)), expected);
-    }
 }

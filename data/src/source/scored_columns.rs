@@ -14,6 +14,8 @@ use crate::spec::SourceSpec;
 pub struct ScoredColumns {
     /// The model's inputs.
     pub inputs: Vec<(String, ColumnType)>,
+    /// Those of them that files may leave out.
+    pub optional: Vec<String>,
     /// The columns to carry along; all without it.
     pub keep: Option<Vec<String>>,
 }
@@ -56,7 +58,11 @@ impl ScoredColumns {
     }
 
     fn check_names(&self, there: &[String]) -> Result<()> {
-        if let Some((missing, _)) = self.inputs.iter().find(|(name, _)| !there.contains(name)) {
+        if let Some((missing, _)) = self
+            .inputs
+            .iter()
+            .find(|(name, _)| !there.contains(name) && !self.optional.contains(name))
+        {
             let reads: Vec<String> = self
                 .inputs
                 .iter()

@@ -122,10 +122,10 @@ impl Ingested {
             .partitions
             .iter()
             .map(|p| {
-                (
-                    p.number,
-                    cache(&p.owner).get(&dataset.id, p.number).unwrap().parts.clone(),
-                )
+                let held = cache(&p.owner).get(&dataset.id, p.number).unwrap();
+                let parts = 0..p.part_rows.len();
+                let rows = |part| held.batch(part, 0, held.rows_of(part)).unwrap();
+                (p.number, parts.map(rows).collect())
             })
             .collect();
         Self { dataset, partitions }

@@ -9,6 +9,7 @@ mod refusal;
 
 mod bad_rows;
 mod bad_sources;
+mod decoding;
 mod dialects;
 mod parquet;
 mod partitions;

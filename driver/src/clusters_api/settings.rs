@@ -7,6 +7,8 @@ use crate::named_clusters::{ClusterSettings, ClusterSize};
 
 /// Most workers of a cluster: they are processes of one machine.
 const WORKERS_MAX: u64 = 100;
+/// The `spark_version` of a cluster for which nobody has said one.
+pub(super) const UNKNOWN_VERSION: &str = "rookery";
 /// Longest name, in characters.
 const NAME_MAX: usize = 200;
 

@@ -3,7 +3,20 @@
 use serde_json::{Map, Value, json};
 
 use super::catalogue::NODE_TYPE;
+use super::settings::UNKNOWN_VERSION;
 use crate::named_clusters::{ClusterInfo, ClusterLifecycle, Machine};
+
+/// Every state in clients' words, also those that no cluster is in here.
+pub(super) const STATES: [&str; 8] = [
+    "PENDING",
+    "RUNNING",
+    "RESTARTING",
+    "RESIZING",
+    "TERMINATING",
+    "TERMINATED",
+    "ERROR",
+    "UNKNOWN",
+];
 
 /// The state in clients' words.
 pub(super) fn state(lifecycle: ClusterLifecycle) -> &'static str {
@@ -77,7 +90,7 @@ pub(super) fn cluster(cluster: &ClusterInfo, machine: Machine) -> Value {
         );
     }
     for (name, value) in [
-        ("spark_version", json!("rookery")),
+        ("spark_version", json!(UNKNOWN_VERSION)),
         ("node_type_id", json!(NODE_TYPE)),
         ("cluster_source", json!("API")),
     ] {

@@ -2,19 +2,22 @@
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use async_trait::async_trait;
-use rookery_proto::{ErrorClass, Failure};
+use rookery_proto::Failure;
 use rookery_serving::endpoints::{Act, EndpointRecord, EndpointStore, StoreError};
-use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 
-use crate::error::internal;
+use crate::state_file::StateFile;
 
-/// Counted up with every change of the tables.
-const VERSION: i64 = 1;
-/// How long a driver that was killed may take to be gone.
-const BUSY_WAIT: Duration = Duration::from_secs(3);
+const FILE: StateFile = StateFile {
+    name: "the driver's endpoints",
+    is_plural: true,
+    oldest: 1,
+    version: 1,
+    tables: TABLES,
+    pragmas: "PRAGMA synchronous = FULL;",
+};
 
 /// Acts are only ever added: nothing changes or deletes a row of theirs.
 const TABLES: &str = "
@@ -71,30 +74,8 @@ impl EndpointFile {
     }
 }
 
-fn set_up(mut file: Connection) -> Result<EndpointFile, Failure> {
-    file.busy_timeout(BUSY_WAIT).map_err(failed)?;
-    // The operating system takes the lock back when the process dies, however it dies.
-    file.execute_batch(
-        "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;",
-    )
-    .map_err(failed)?;
-    let transaction = file
-        .transaction_with_behavior(TransactionBehavior::Immediate)
-        .map_err(failed)?;
-    let version: i64 = transaction
-        .pragma_query_value(None, "user_version", |row| row.get(0))
-        .map_err(failed)?;
-    match version {
-        0 => transaction.execute_batch(TABLES).map_err(failed)?,
-        VERSION => {}
-        later => {
-            let message = format!("the driver's endpoints have version {later}, expected at most {VERSION}");
-            return Err(Failure::new(ErrorClass::Config, message)
-                .hint("a later release wrote them: start that one, or take another state directory"));
-        }
-    }
-    transaction.commit().map_err(failed)?;
-    Ok(EndpointFile(Arc::new(Mutex::new(file))))
+fn set_up(file: Connection) -> Result<EndpointFile, Failure> {
+    Ok(EndpointFile(Arc::new(Mutex::new(FILE.take(file)?))))
 }
 
 #[async_trait]
@@ -161,11 +142,5 @@ fn unreadable(name: &str, error: &serde_json::Error) -> StoreError {
 
 #[expect(clippy::needless_pass_by_value, reason = "it is what `map_err` hands over")]
 fn failed(error: rusqlite::Error) -> Failure {
-    match error.sqlite_error_code() {
-        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
-            Failure::new(ErrorClass::Config, "another driver runs in this state directory")
-                .hint("stop it with `rookery down`, or give this one a state directory of its own")
-        }
-        _ => internal(format!("the driver's endpoints: {error}")),
-    }
+    FILE.failed(&error)
 }

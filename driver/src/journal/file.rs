@@ -1,20 +1,25 @@
 //! The journal's file: SQLite with three tables.
 
 use std::path::Path;
-use std::time::Duration;
 
 use prost::Message as _;
 use rookery_ml::Training;
+use rookery_proto::Failure;
 use rookery_proto::v1::{JobEvent, SubmitJobRequest};
-use rookery_proto::{ErrorClass, Failure};
-use rusqlite::{Connection, ErrorCode, Transaction, params};
+use rusqlite::{Connection, Transaction, params};
 
 use crate::error::internal;
+use crate::state_file::StateFile;
 
-/// Counted up with every change of the tables.
-const VERSION: i64 = 1;
-/// How long a driver that was killed may take to be gone.
-const BUSY_WAIT: Duration = Duration::from_secs(3);
+/// Before version 2 a training was written without packed numbers; both are read.
+const FILE: StateFile = StateFile {
+    name: "the driver's journal",
+    is_plural: false,
+    oldest: 1,
+    version: 2,
+    tables: TABLES,
+    pragmas: "PRAGMA foreign_keys = ON;",
+};
 
 const TABLES: &str = "
     CREATE TABLE jobs (
@@ -34,7 +39,7 @@ const TABLES: &str = "
         run INTEGER NOT NULL,
         training TEXT NOT NULL
     );
-    PRAGMA user_version = 1;";
+    PRAGMA user_version = 2;";
 
 /// A job as the journal knows it.
 #[derive(Debug)]
@@ -50,30 +55,7 @@ pub(crate) struct JournalledJob {
 
 /// Opens the file for this process alone.
 pub(super) fn open(path: &Path) -> Result<Connection, Failure> {
-    let mut file = Connection::open(path).map_err(failed)?;
-    file.busy_timeout(BUSY_WAIT).map_err(failed)?;
-    // The operating system takes the lock back when the process dies, however it dies.
-    file.execute_batch(
-        "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA foreign_keys = ON;",
-    )
-    .map_err(failed)?;
-    let transaction = file
-        .transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)
-        .map_err(failed)?;
-    let version: i64 = transaction
-        .pragma_query_value(None, "user_version", |row| row.get(0))
-        .map_err(failed)?;
-    match version {
-        0 => transaction.execute_batch(TABLES).map_err(failed)?,
-        VERSION => {}
-        later => {
-            let message = format!("the driver's journal has version {later}, expected at most {VERSION}");
-            return Err(Failure::new(ErrorClass::Config, message)
-                .hint("a later release wrote it: start that one, or take another state directory"));
-        }
-    }
-    transaction.commit().map_err(failed)?;
-    Ok(file)
+    FILE.take(Connection::open(path).map_err(failed)?)
 }
 
 /// The jobs in the order of their submission.
@@ -183,13 +165,7 @@ pub(super) fn apply(file: &mut Connection, changes: &[Change], durable: bool) ->
 
 #[expect(clippy::needless_pass_by_value, reason = "it is what `map_err` hands over")]
 fn failed(error: rusqlite::Error) -> Failure {
-    match error.sqlite_error_code() {
-        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
-            Failure::new(ErrorClass::Config, "another driver runs in this state directory")
-                .hint("stop it with `rookery down`, or give this one a state directory of its own")
-        }
-        _ => internal(format!("the driver's journal: {error}")),
-    }
+    FILE.failed(&error)
 }
 
 fn unreadable(job_id: &str, error: impl std::fmt::Display) -> Failure {

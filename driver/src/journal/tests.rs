@@ -78,7 +78,7 @@ async fn the_last_checkpoint_counts_until_the_job_ends() {
     let (journal, _) = Journal::open(&path).unwrap();
     journal.job("job", 0, request(""));
     let checkpoints = journal.checkpoints("job");
-    let mut training = training();
+    let mut training = training(2);
     for _ in 0..3 {
         checkpoints.note(1, &training);
         journal.sync().await.unwrap();
@@ -130,15 +130,67 @@ async fn reopened(path: &Path) -> (Journal, Vec<JournalledJob>) {
     .unwrap()
 }
 
-fn training() -> Training {
+#[tokio::test]
+async fn a_large_training_is_written_now_and_then_and_a_huge_one_never() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("journal.db");
+    let (journal, _) = Journal::open(&path).unwrap();
+    for job in ["large", "huge"] {
+        journal.job(job, 0, request(""));
+    }
+    let (large, huge) = (journal.checkpoints("large"), journal.checkpoints("huge"));
+    let (first, mut later) = (training(60_000), training(60_000));
+    assert!(first.state_values() > WRITTEN_EACH_ROUND);
+    step(&mut later);
+    large.note(0, &first);
+    journal.sync().await.unwrap();
+    large.note(0, &later);
+    huge.note(0, &training(3_000_000));
+    journal.sync().await.unwrap();
+    let took = large.slot.pace.lock().unwrap().unwrap().1;
+    tokio::time::sleep(took * REST).await;
+    drop((journal, huge));
+    let written =
+        |jobs: &[JournalledJob], job: usize| jobs[job].checkpoint.clone().map(|(_, training)| training);
+
+    let journal = large.journal.clone();
+    large.note(0, &later);
+    journal.sync().await.unwrap();
+    drop((journal, large));
+    let (_journal, jobs) = reopened(&path).await;
+    assert!(written(&jobs, 0) == Some(later), "the one after the pause");
+    assert!(written(&jobs, 1).is_none());
+}
+
+#[tokio::test]
+async fn a_journal_of_the_release_before_is_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("journal.db");
+    let (journal, _) = Journal::open(&path).unwrap();
+    journal.job("job", 0, request(""));
+    journal.sync().await.unwrap();
+    drop(journal);
+    let (journal, _) = reopened(&path).await;
+    drop(journal);
+    let before = rusqlite::Connection::open(&path).unwrap();
+    while before.pragma_update(None, "user_version", 1).is_err() {
+        tokio::task::yield_now().await;
+    }
+    drop(before);
+    let (_journal, jobs) = reopened(&path).await;
+    assert_eq!(jobs[0].job_id, "job");
+}
+
+fn training(features: usize) -> Training {
     let params = LogisticRegressionParams::default().check().unwrap();
     let summary = Summary {
         rows: 6,
         weight_sum: 6.0,
         weight_square_sum: 6.0,
-        mean: vec![0.5, -1.0],
-        m2: vec![2.0, 3.0],
+        mean: [0.5, -1.0].repeat(features / 2),
+        m2: [2.0, 3.0].repeat(features / 2),
         label_weights: vec![2.0, 4.0],
+        class_weights: Vec::new(),
     };
     Training::new(&params, &summary).unwrap()
 }

@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use prost::Message as _;
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
-use super::Note;
 use super::file::{self, Change};
+use super::{Note, Slot};
 use crate::events::{EventLog, is_last};
 
 /// Most notes in one transaction.
@@ -22,6 +22,8 @@ const RETRY_PAUSE: Duration = Duration::from_secs(1);
 struct Waiting {
     shown: Vec<(Arc<EventLog>, u64)>,
     synced: Vec<oneshot::Sender<Result<(), String>>>,
+    /// Where trainings came from, and since when they are being written.
+    trainings: Vec<(Arc<Slot>, Instant)>,
 }
 
 /// Writes until nobody can note anything any more. What can't be written is kept and tried again; jobs go on meanwhile.
@@ -46,6 +48,9 @@ pub(super) fn write(mut file: Connection, notes: &Receiver<Note>) {
             Err(error) => {
                 tracing::error!(%error, changes = unwritten.len(), "the driver's journal can't be written")
             }
+        }
+        for (slot, began) in waiting.trainings {
+            slot.written(began.elapsed());
         }
         // Those who watch are not to be held up by a full disk: they see what a restart might not.
         for (log, sequence) in waiting.shown {
@@ -82,6 +87,7 @@ fn take(note: Note, changes: &mut Vec<Change>, waiting: &mut Waiting) {
             waiting.shown.push((log, event.sequence));
         }
         Note::Checkpoint(slot) => {
+            let began = Instant::now();
             let Some((run, training)) = slot.lock().take() else {
                 return;
             };
@@ -94,6 +100,7 @@ fn take(note: Note, changes: &mut Vec<Change>, waiting: &mut Waiting) {
                         run,
                         training,
                     });
+                    waiting.trainings.push((slot, began));
                 }
                 Err(error) => tracing::error!(%error, "a training can't be written down"),
             }

@@ -4,6 +4,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use rookery_ml::Look;
 use rookery_proto::Failure;
 use rookery_tracking::validate::MAX_METRICS_PER_BATCH;
 use rookery_tracking::{LogBatch, Metric, TrackingStore};
@@ -30,6 +31,8 @@ pub(super) struct Curve {
 struct Points {
     /// How many steps have been added.
     steps: usize,
+    /// The last iteration whose validation metric was added.
+    validated: Option<usize>,
     /// Those that are not written yet.
     pending: Vec<Metric>,
 }
@@ -39,6 +42,7 @@ impl Curve {
     pub(super) fn start(store: Arc<dyn TrackingStore>, run_id: String, steps: usize) -> Self {
         let points = Points {
             steps,
+            validated: steps.checked_sub(1),
             pending: Vec::new(),
         };
         let (points, closing) = (Arc::new(Mutex::new(points)), CancellationToken::new());
@@ -63,6 +67,25 @@ impl Curve {
             });
         }
         points.steps = points.steps.max(history.len());
+    }
+
+    /// Adds the looks at the validation part that have not been added yet, as the metric `validation_…`.
+    pub(super) fn extend_validation_to(&self, metric: rookery_ml::Metric, looks: &[Look]) {
+        let mut points = self.points.lock().unwrap_or_else(PoisonError::into_inner);
+        let timestamp_ms = now_ms();
+        let known = points.validated;
+        for look in looks
+            .iter()
+            .filter(|look| known.is_none_or(|known| look.iteration > known))
+        {
+            points.pending.push(Metric {
+                key: format!("validation_{}", metric.name()),
+                value: look.value,
+                timestamp_ms,
+                step: look.iteration as i64,
+            });
+            points.validated = Some(look.iteration);
+        }
     }
 
     /// Writes what is left. May be called again, also after a call that was given up half-way.

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use rookery_formats::{Format, ModelDirectory};
-use rookery_ml::{Fit, Metric};
+use rookery_ml::{Fit, Inference, Look, Metric, Warning};
 use rookery_proto::{ErrorClass, Failure};
 use rookery_tracking::entities::{DatasetId, DatasetInput, TAG_END_REASON, TAG_LOGGED_MODELS};
 use rookery_tracking::validate::{MAX_METRICS_PER_BATCH, MAX_PARAMS_PER_BATCH};
@@ -11,11 +11,12 @@ use rookery_tracking::{
     CreateRun, LogBatch, LogInputs, ModelMetric, Param, Run, RunInfo, RunStatus, Tag, UpdateRun,
 };
 
+use super::care::care_tags;
 use super::curve::Curve;
 use super::{JOB_ARTIFACT, begun, model};
 use crate::error::of_tracking;
 use crate::events::now_ms;
-use crate::records::JobRecords;
+use crate::records::{JobRecords, RunArtifacts};
 
 /// One of the metrics that are logged at the end.
 const LAST_METRIC: &str = "gradient_norm";
@@ -55,6 +56,10 @@ pub(crate) struct Outcome<'a> {
     pub(crate) coefficients_sha256: &'a str,
     /// Threads that computed, for what the run cost.
     pub(crate) cores: usize,
+    /// How certain the coefficients are, if the job wants to know.
+    pub(crate) inference: Option<&'a Inference>,
+    /// What to be wary of.
+    pub(crate) warnings: &'a [Warning],
 }
 
 impl RunRecord {
@@ -139,6 +144,10 @@ impl RunRecord {
             .is_some_and(|list| list.contains(model_id))
     }
 
+    pub(super) fn artifacts(&self) -> &dyn RunArtifacts {
+        self.records.artifacts.as_ref()
+    }
+
     pub(super) fn info(&self) -> &RunInfo {
         &self.run.info
     }
@@ -152,8 +161,13 @@ impl RunRecord {
         self.run.tag(key)
     }
 
-    /// Adds to the loss curve what `history` has more than before.
-    pub(crate) fn progress(&self, history: &[f64]) {
+    /// Adds to the loss curve what `history` has more than before, and to that of the validation part's metric what
+    /// `looks` have.
+    pub(crate) fn progress(&self, history: &[f64], metric: Option<Metric>, looks: &[Look]) {
+        // The loss of a step comes last: whoever goes on takes it for a sign that all of the step is there.
+        if let Some(metric) = metric {
+            self.curve.extend_validation_to(metric, looks);
+        }
         self.curve.extend_to(history);
     }
 
@@ -165,6 +179,7 @@ impl RunRecord {
         let fit = outcome.fit;
         self.curve.extend_to(&fit.objective_history);
         self.curve.close().await?;
+        self.store_inference(outcome.inference).await?;
         let model_id = model::publish(&self.records, self, outcome).await?;
         // The last metrics are logged in one transaction: all of them are there, or none.
         let is_judged =
@@ -205,6 +220,11 @@ impl RunRecord {
                     Tag::new("rookery.coefficients_sha256", outcome.coefficients_sha256),
                     core_seconds(self.started.elapsed(), outcome.cores),
                 ])
+                .chain(
+                    fit.best_iteration
+                        .map(|best| Tag::new("rookery.best_iteration", best)),
+                )
+                .chain(care_tags(outcome))
                 .collect(),
             ..LogBatch::default()
         })

@@ -101,7 +101,7 @@ async fn what_stops_a_training_stops_its_job_with_the_same_reason() {
         let records = records();
         let job = start(&records, 2).await;
         let training = job.start_training(0, None, Vec::new()).await.unwrap();
-        training.progress(&[1.0, 0.5]);
+        training.progress(&[1.0, 0.5], None, &[]);
         let failure = Failure::new(class, "worker w1 was lost");
         training.fail(&failure).await;
         job.end(Err(failure)).await.unwrap_err();
@@ -120,9 +120,9 @@ async fn the_loss_curve_is_there_while_the_run_trains() {
     let records = records();
     let job = start(&records, 1).await;
     let training = job.start_training(0, None, Vec::new()).await.unwrap();
-    training.progress(&[1.0]);
-    training.progress(&[1.0, 0.5, 0.25]);
-    training.progress(&[1.0, 0.5, 0.25]);
+    training.progress(&[1.0], None, &[]);
+    training.progress(&[1.0, 0.5, 0.25], None, &[]);
+    training.progress(&[1.0, 0.5, 0.25], None, &[]);
     let history = || async {
         let request = MetricHistory::of(training.run_id(), LOSS_METRIC);
         records.store.metric_history(request).await.unwrap().items

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use rookery_data::{Dataset, IngestPlan};
 use rookery_formats::ParityReport;
-use rookery_ml::{Metric, Training};
+use rookery_ml::{Metric, Training, WarningKind};
 use rookery_proto::Failure;
 use rookery_proto::v1::job_event::Event;
 use rookery_proto::v1::{self, Phase};
@@ -111,14 +111,17 @@ impl Job {
 
     pub(super) fn tell_finished(&self, run: &RunRecord, index: u32, outcome: &Outcome<'_>) {
         let fit = outcome.fit;
-        if !fit.termination.converged() {
-            self.warn(format!(
-                "run {} did not converge: {} after {} iterations, gradient norm {:e}",
-                run.run_name(),
-                fit.termination.name(),
-                fit.iterations,
-                fit.gradient_norm
-            ));
+        for warning in outcome
+            .warnings
+            .iter()
+            .filter(|warning| !warning.kind.is_of_rows())
+        {
+            let colon = if warning.kind == WarningKind::NotConverged {
+                ""
+            } else {
+                ":"
+            };
+            self.warn(format!("run {}{colon} {}", run.run_name(), warning.text));
         }
         self.events.push(Event::RunFinished(v1::RunFinished {
             run_id: run.run_id().to_string(),

@@ -11,7 +11,7 @@ use rookery_ml::{
 use super::graph::{Graph, ML_DOMAIN, int, ints, texts};
 use super::proto::{ModelProto, OperatorSetIdProto, StringStringEntryProto};
 use super::{NULL_TEXT, element};
-use crate::plan::{Plan, finite};
+use crate::plan::{Plan, finite, unsupported_hasher, unsupported_sql};
 use crate::{Format, FormatError, labels};
 
 /// Versions old enough for every runtime of the last years, new enough for 64-bit numbers in all operators.
@@ -37,6 +37,18 @@ pub(crate) fn write(model: &Model) -> Result<Vec<u8>, FormatError> {
             FittedStage::StringIndexer(stage) => writer.string_indexer(stage, position)?,
             FittedStage::VectorAssembler(stage) => writer.vector_assembler(stage, position)?,
             FittedStage::MinMaxScaler(stage) => writer.min_max_scaler(stage)?,
+            FittedStage::StandardScaler(stage) => writer.standard_scaler(stage)?,
+            FittedStage::OneHotEncoder(stage) => writer.one_hot_encoder(stage)?,
+            FittedStage::Imputer(stage) => writer.imputer(stage)?,
+            FittedStage::Bucketizer(stage) => {
+                writer.bucketizer(&stage.bucketed(), stage.handle_invalid, position)?;
+            }
+            FittedStage::QuantileDiscretizer(stage) => {
+                writer.bucketizer(&stage.bucketed(), stage.params.handle_invalid, position)?;
+            }
+            FittedStage::Interaction(stage) => writer.interaction(stage)?,
+            FittedStage::FeatureHasher(stage) => return Err(unsupported_hasher(Format::Onnx, &stage.output)),
+            FittedStage::SqlTransformer(stage) => return Err(unsupported_sql(Format::Onnx, stage)),
         }
     }
     writer.classifier(&model.classifier)?;
@@ -65,7 +77,7 @@ fn null_text(plan: &Plan<'_>) -> String {
         .stages
         .iter()
         .filter_map(|stage| match stage {
-            FittedStage::StringIndexer(stage) => Some(stage.labels.iter().map(String::as_str)),
+            FittedStage::StringIndexer(stage) => Some(stage.labels.iter().flatten().map(String::as_str)),
             _ => None,
         })
         .flatten()
@@ -79,18 +91,18 @@ fn null_text(plan: &Plan<'_>) -> String {
 
 /// A column in the graph.
 #[derive(Debug, Clone)]
-struct Value {
-    name: String,
+pub(super) struct Value {
+    pub(super) name: String,
     /// What the model's column holds.
-    kind: ColumnKind,
+    pub(super) kind: ColumnKind,
     /// What the tensor holds.
     element: i32,
     /// Elements in each row; tensors of vectors are `[N, width]`, others `[N]`.
-    width: usize,
+    pub(super) width: usize,
 }
 
-struct Writer<'a> {
-    graph: Graph,
+pub(super) struct Writer<'a> {
+    pub(super) graph: Graph,
     plan: &'a Plan<'a>,
     columns: BTreeMap<String, Value>,
     /// Positions of the rows that are left, where some may be dropped.
@@ -153,40 +165,59 @@ impl Writer<'_> {
         self.outputs = wanted.map(|name| self.graph.fresh(&name)).collect();
     }
 
-    fn column(&self, name: &str) -> Result<Value, FormatError> {
+    pub(super) fn column(&self, name: &str) -> Result<Value, FormatError> {
         let found = self.columns.get(name).cloned();
         found.ok_or_else(|| Format::Onnx.unsupported(format!("column {name} is not there")))
     }
 
     fn string_indexer(&mut self, stage: &FittedStringIndexer, position: usize) -> Result<(), FormatError> {
-        let input = self.column(&stage.params.input)?;
-        let (output, unseen) = (&stage.params.output, stage.labels.len());
-        let index = match input.element {
-            element::STRING => self.index_of_text(&input.name, &stage.labels, output),
-            _ => self.index_of_number(&input, &stage.labels, output),
-        };
-        let name = match stage.params.handle_invalid {
-            HandleInvalid::Keep => self.graph.cast(&index, element::DOUBLE, output),
-            HandleInvalid::Error => {
-                let table: Vec<f64> = (0..unseen).map(|index| index as f64).collect();
-                let table = self.graph.numbers(&[unseen as i64], &table, "indices");
-                let wanted = format!(
-                    "{output}: out of bounds means an unseen label in {}",
-                    stage.params.input
-                );
-                self.graph
-                    .node("Gather", &[&table, &index], vec![int("axis", 0)], &wanted)
+        let mut indices = Vec::new();
+        for (input, output, labels) in stage.columns() {
+            let column = self.column(input)?;
+            let index = match column.element {
+                element::STRING => self.index_of_text(&column.name, labels, output),
+                _ => self.index_of_number(&column, labels, output),
+            };
+            indices.push((input, output, labels.len(), index));
+        }
+        if stage.params.handle_invalid == HandleInvalid::Skip {
+            let mut kept = Vec::new();
+            for (.., unseen, index) in &indices {
+                let count = self.graph.whole_numbers(&[], &[*unseen as i64], "labels");
+                kept.push(self.graph.apply("Less", &[index, &count], "kept"));
             }
-            HandleInvalid::Skip => {
-                let count = self.graph.whole_numbers(&[], &[unseen as i64], "labels");
-                let kept = self.graph.apply("Less", &[&index, &count], "kept");
-                self.keep(&kept, position + 1);
-                let index = self.compress(&index, &kept);
-                self.graph.cast(&index, element::DOUBLE, output)
-            }
-        };
-        self.put(output, name, ColumnKind::Double, 1);
+            let mut compressed: Vec<&mut String> = indices.iter_mut().map(|(.., index)| index).collect();
+            self.keep_all(&kept, position + 1, &mut compressed);
+        }
+        for (input, output, unseen, index) in indices {
+            let name = match stage.params.handle_invalid {
+                HandleInvalid::Keep | HandleInvalid::Skip => self.graph.cast(&index, element::DOUBLE, output),
+                HandleInvalid::Error => {
+                    let table: Vec<f64> = (0..unseen).map(|index| index as f64).collect();
+                    let table = self.graph.numbers(&[unseen as i64], &table, "indices");
+                    let wanted = format!("{output}: out of bounds means an unseen label in {input}");
+                    self.graph
+                        .node("Gather", &[&table, &index], vec![int("axis", 0)], &wanted)
+                }
+            };
+            self.put(output, name, ColumnKind::Double, 1);
+        }
         Ok(())
+    }
+
+    /// Drops the rows in which not all of `kept` hold, from `values` and from every column that is needed later.
+    pub(super) fn keep_all(&mut self, kept: &[String], from: usize, values: &mut [&mut String]) {
+        let Some((first, others)) = kept.split_first() else {
+            return;
+        };
+        let mut all = first.clone();
+        for other in others {
+            all = self.graph.apply("And", &[&all, other], "kept");
+        }
+        self.keep(&all, from);
+        for value in values {
+            **value = self.compress(value, &all);
+        }
     }
 
     /// The index of each label, and that after the last one for what is no label.
@@ -242,24 +273,17 @@ impl Writer<'_> {
             parts.push((name, number, input.width, is_sound));
         }
         if stage.handle_invalid == HandleInvalid::Skip {
-            let mut kept: Option<String> = None;
+            let mut kept = Vec::new();
             for (_, number, ..) in parts.iter().filter(|(_, _, _, is_sound)| !is_sound) {
                 let missing = self.graph.apply("IsNaN", &[number], "is_missing");
-                let there = self.graph.apply("Not", &[&missing], "is_there");
-                kept = Some(match kept {
-                    Some(kept) => self.graph.apply("And", &[&kept, &there], "kept"),
-                    None => there,
-                });
+                kept.push(self.graph.apply("Not", &[&missing], "is_there"));
             }
-            if let Some(kept) = kept {
-                self.keep(&kept, position + 1);
-                for (_, number, ..) in &mut parts {
-                    *number = self.compress(number, &kept);
-                }
-            }
+            let mut numbers: Vec<&mut String> = parts.iter_mut().map(|(_, number, ..)| number).collect();
+            self.keep_all(&kept, position + 1, &mut numbers);
         }
         let mut columns = Vec::new();
-        for (name, number, width, is_sound) in &parts {
+        // A vector without elements has no columns.
+        for (name, number, width, is_sound) in parts.iter().filter(|(_, _, width, _)| *width > 0) {
             let number = match (stage.handle_invalid, is_sound) {
                 (HandleInvalid::Error, false) => self.refuse_missing(name, number),
                 _ => number.clone(),
@@ -275,15 +299,21 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// The same number, and a failure where it is NaN: then 1 is looked up in a table of one zero.
-    fn refuse_missing(&mut self, column: &str, number: &str) -> String {
+    /// The same number, and a failure where it is NaN.
+    pub(super) fn refuse_missing(&mut self, column: &str, number: &str) -> String {
         let missing = self.graph.apply("IsNaN", &[number], "is_missing");
-        let missing = self.graph.cast(&missing, element::INT64, "is_missing");
-        let table = self.graph.numbers(&[1], &[0.0], "zero");
         let wanted = format!("{column}: out of bounds means a null or NaN");
+        self.refuse_where(&missing, number, column, &wanted)
+    }
+
+    /// The same number, and a failure where `refused` holds: then 1 is looked up in a table of one zero, by a node of this
+    /// name.
+    pub(super) fn refuse_where(&mut self, refused: &str, number: &str, column: &str, node: &str) -> String {
+        let refused = self.graph.cast(refused, element::INT64, "is_refused");
+        let table = self.graph.numbers(&[1], &[0.0], "zero");
         let zero = self
             .graph
-            .node("Gather", &[&table, &missing], vec![int("axis", 0)], &wanted);
+            .node("Gather", &[&table, &refused], vec![int("axis", 0)], node);
         self.graph.apply("Add", &[number, &zero], column)
     }
 
@@ -377,14 +407,14 @@ impl Writer<'_> {
     }
 
     /// The value as 64-bit numbers.
-    fn as_number(&mut self, value: &Value) -> String {
+    pub(super) fn as_number(&mut self, value: &Value) -> String {
         match value.element {
             element::DOUBLE => value.name.clone(),
             _ => self.graph.cast(&value.name, element::DOUBLE, &value.name),
         }
     }
 
-    fn put(&mut self, column: &str, name: String, kind: ColumnKind, width: usize) {
+    pub(super) fn put(&mut self, column: &str, name: String, kind: ColumnKind, width: usize) {
         let value = Value {
             name,
             kind,

@@ -10,7 +10,7 @@ use rookery_ml::{
 use super::document::Element;
 use super::fields::{Names, apply, computed_output, constant, derived_field, field_ref, number};
 use crate::onnx::Scaling;
-use crate::plan::{Plan, finite};
+use crate::plan::{Plan, finite, unsupported_hasher, unsupported_sql};
 use crate::{Format, FormatError, labels};
 
 /// Returns the model as PMML.
@@ -25,7 +25,11 @@ pub(crate) fn write(model: &Model) -> Result<Vec<u8>, FormatError> {
     let (label, inputs) = (writer.names.fresh(&model.label), writer.inputs());
     for stage in &plan.stages {
         match stage {
-            FittedStage::StringIndexer(stage) => writer.string_indexer(stage)?,
+            FittedStage::StringIndexer(stage) => {
+                for (input, output, labels) in stage.columns() {
+                    writer.string_indexer(input, output, labels, stage.params.handle_invalid)?;
+                }
+            }
             FittedStage::VectorAssembler(stage) => {
                 let parts = stage
                     .inputs
@@ -35,6 +39,16 @@ pub(crate) fn write(model: &Model) -> Result<Vec<u8>, FormatError> {
                 writer.put(&stage.output, ColumnKind::Vector, fields);
             }
             FittedStage::MinMaxScaler(stage) => writer.min_max_scaler(stage)?,
+            FittedStage::StandardScaler(stage) => writer.standard_scaler(stage)?,
+            FittedStage::OneHotEncoder(stage) => writer.one_hot_encoder(stage)?,
+            FittedStage::Imputer(stage) => writer.imputer(stage)?,
+            FittedStage::Bucketizer(stage) => writer.bucketizer(&stage.bucketed(), stage.handle_invalid)?,
+            FittedStage::QuantileDiscretizer(stage) => {
+                writer.bucketizer(&stage.bucketed(), stage.params.handle_invalid)?;
+            }
+            FittedStage::Interaction(stage) => writer.interaction(stage)?,
+            FittedStage::FeatureHasher(stage) => return Err(unsupported_hasher(Format::Pmml, &stage.output)),
+            FittedStage::SqlTransformer(stage) => return Err(unsupported_sql(Format::Pmml, stage)),
         }
     }
     let classifier = writer.classifier(&label)?;
@@ -69,16 +83,16 @@ fn classes(classifier: &LogisticRegressionModel) -> usize {
 
 /// A column of the model: a field, or one for each element.
 #[derive(Debug, Clone)]
-struct Value {
-    kind: ColumnKind,
-    fields: Vec<String>,
+pub(super) struct Value {
+    pub(super) kind: ColumnKind,
+    pub(super) fields: Vec<String>,
 }
 
-struct Writer<'a> {
+pub(super) struct Writer<'a> {
     plan: &'a Plan<'a>,
-    names: Names,
+    pub(super) names: Names,
     columns: BTreeMap<String, Value>,
-    derived: Vec<Element>,
+    pub(super) derived: Vec<Element>,
 }
 
 impl Writer<'_> {
@@ -108,29 +122,35 @@ impl Writer<'_> {
         fields
     }
 
-    fn column(&self, name: &str) -> Result<Value, FormatError> {
+    pub(super) fn column(&self, name: &str) -> Result<Value, FormatError> {
         let found = self.columns.get(name).cloned();
         found.ok_or_else(|| Format::Pmml.unsupported(format!("column {name} is not there")))
     }
 
-    fn put(&mut self, column: &str, kind: ColumnKind, fields: Vec<String>) {
+    pub(super) fn put(&mut self, column: &str, kind: ColumnKind, fields: Vec<String>) {
         self.columns.insert(column.to_owned(), Value { kind, fields });
     }
 
-    fn string_indexer(&mut self, stage: &FittedStringIndexer) -> Result<(), FormatError> {
-        let (input, unseen) = (self.column(&stage.params.input)?, stage.labels.len() as f64);
+    fn string_indexer(
+        &mut self,
+        input: &str,
+        output: &str,
+        labels: &[String],
+        handle_invalid: HandleInvalid,
+    ) -> Result<(), FormatError> {
+        let (input, unseen) = (self.column(input)?, labels.len() as f64);
         let field = input.fields.first().map(String::as_str).unwrap_or_default();
-        let is_kept = stage.params.handle_invalid == HandleInvalid::Keep;
+        let is_kept = handle_invalid == HandleInvalid::Keep;
         let expression = match input.kind {
-            ColumnKind::Text => map_values(field, &stage.labels, is_kept.then_some(unseen)),
+            ColumnKind::Text => map_values(field, labels, is_kept.then_some(unseen)),
             kind => {
-                let numbers = labels::numbers(kind, &stage.labels);
+                let numbers = labels::numbers(kind, labels);
                 let found = index_of_number(field, &numbers, unseen, is_kept);
                 match is_kept {
                     true => found,
                     // What is no label becomes missing, and nothing is predicted.
                     false => {
-                        let name = self.names.fresh(&format!("{} or unseen", stage.params.output));
+                        let name = self.names.fresh(&format!("{output} or unseen"));
                         self.derived.push(derived_field(&name, found));
                         let is_label = apply("lessThan", [field_ref(&name), constant(unseen)]);
                         apply("if", [is_label, field_ref(&name)])
@@ -138,9 +158,9 @@ impl Writer<'_> {
                 }
             }
         };
-        let name = self.names.fresh(&stage.params.output);
+        let name = self.names.fresh(output);
         self.derived.push(derived_field(&name, expression));
-        self.put(&stage.params.output, ColumnKind::Double, vec![name]);
+        self.put(output, ColumnKind::Double, vec![name]);
         Ok(())
     }
 
@@ -215,7 +235,7 @@ fn data_field(plan: &Plan<'_>, input: &InputColumn, name: &str) -> Element {
         .stages
         .iter()
         .filter_map(|stage| match stage {
-            FittedStage::StringIndexer(stage) if refuses(stage, input) => Some(&stage.labels),
+            FittedStage::StringIndexer(stage) if refuses(stage, input) => Some(labels_of(stage, input)),
             _ => None,
         })
         .flatten()
@@ -229,8 +249,14 @@ fn data_field(plan: &Plan<'_>, input: &InputColumn, name: &str) -> Element {
 
 fn refuses(stage: &FittedStringIndexer, input: &InputColumn) -> bool {
     input.kind == ColumnKind::Text
-        && stage.params.input == input.name
         && stage.params.handle_invalid == HandleInvalid::Error
+        && stage.columns().any(|(column, ..)| column == input.name)
+}
+
+/// The labels that an indexer has for an input.
+fn labels_of<'a>(stage: &'a FittedStringIndexer, input: &InputColumn) -> impl Iterator<Item = &'a String> {
+    let columns = stage.columns().filter(move |(column, ..)| *column == input.name);
+    columns.flat_map(|(.., labels)| labels)
 }
 
 fn mining_field(plan: &Plan<'_>, input: &InputColumn) -> Element {

@@ -1,13 +1,14 @@
-//! Spark's directory becomes a model again. Only what was written here is read: dense vectors, these four stages.
+//! Spark's directory becomes a model again. Only what was written here is read: dense vectors, these stages.
 
 use std::collections::BTreeMap;
 
 use rookery_ml::{
-    Family, FittedMinMaxScaler, FittedPipeline, FittedStage, FittedStringIndexer, Frame, InvalidValues,
-    LogisticRegressionModel, MinMaxScaler, Model, Predictions, StringIndexer, VectorAssembler,
+    Attributes, Defaults, Family, FittedPipeline, FittedStage, Frame, InvalidValues, LogisticRegressionModel,
+    Model, Predictions,
 };
 
 use super::json::Metadata;
+use super::read_stage::read_stage;
 use super::table::Row;
 use super::{class, stage_folder};
 use crate::{Format, FormatError, ModelFile};
@@ -39,8 +40,12 @@ impl SparkModel {
         let Some((classifier, folders)) = folders.split_last() else {
             return Err(Format::Spark.invalid("the pipeline has no stages"));
         };
-        let stages = folders.iter().map(|folder| files.stage(folder));
-        let stages = stages.collect::<Result<Vec<_>, _>>()?;
+        let (mut stages, mut known) = (Vec::new(), Attributes::default());
+        for folder in folders {
+            let stage = files.stage(folder, &known)?;
+            known.add(&stage);
+            stages.push(stage);
+        }
         let (classifier, features, label) = files.classifier(classifier)?;
         let model = Model {
             inputs: Vec::new(),
@@ -49,6 +54,7 @@ impl SparkModel {
             label,
             classifier,
             invalid_values: InvalidValues::default(),
+            defaults: Defaults::new(),
             profile: None,
         };
         Ok(Self { model })
@@ -79,38 +85,10 @@ impl Files<'_> {
         Row::read(self.get(&format!("{folder}/data/part-00000.parquet"))?)
     }
 
-    fn stage(&self, folder: &str) -> Result<FittedStage, FormatError> {
+    /// A stage; `known` is what the stages before it make known of their columns.
+    fn stage(&self, folder: &str, known: &Attributes) -> Result<FittedStage, FormatError> {
         let metadata = self.metadata(folder)?;
-        Ok(match metadata.class.as_str() {
-            class::STRING_INDEXER => FittedStage::StringIndexer(FittedStringIndexer {
-                params: StringIndexer {
-                    input: metadata.get("inputCol")?,
-                    output: metadata.get("outputCol")?,
-                    order: metadata.get("stringOrderType")?,
-                    handle_invalid: metadata.get("handleInvalid")?,
-                },
-                labels: self.data(folder)?.labels("labelsArray")?,
-            }),
-            class::VECTOR_ASSEMBLER => FittedStage::VectorAssembler(VectorAssembler {
-                inputs: metadata.get("inputCols")?,
-                output: metadata.get("outputCol")?,
-                handle_invalid: metadata.get("handleInvalid")?,
-            }),
-            class::MIN_MAX_SCALER => {
-                let data = self.data(folder)?;
-                FittedStage::MinMaxScaler(FittedMinMaxScaler {
-                    params: MinMaxScaler {
-                        input: metadata.get("inputCol")?,
-                        output: metadata.get("outputCol")?,
-                        min: metadata.get("min")?,
-                        max: metadata.get("max")?,
-                    },
-                    original_min: data.vector("originalMin")?,
-                    original_max: data.vector("originalMax")?,
-                })
-            }
-            other => return Err(Format::Spark.invalid(format!("a stage of class {other}"))),
-        })
+        read_stage(&metadata, || self.data(folder), known)
     }
 
     /// The classifier and the columns of its features and its label.

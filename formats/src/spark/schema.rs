@@ -12,7 +12,9 @@ pub(super) const ROW_METADATA: &str = "org.apache.spark.sql.parquet.row.metadata
 #[derive(Debug, Clone, Copy)]
 pub(super) enum SparkType {
     Int,
+    Double,
     Boolean,
+    Ints,
     /// Labels for each of an indexer's columns.
     TextLists,
     Vector,
@@ -24,6 +26,8 @@ impl SparkType {
         let nullable = !matches!(self, Self::Int | Self::Boolean);
         let data_type = match self {
             Self::Int => DataType::Int32,
+            Self::Double => DataType::Float64,
+            Self::Ints => list_of(DataType::Int32, true),
             Self::Boolean => DataType::Boolean,
             Self::TextLists => list_of(list_of(DataType::Utf8, true), true),
             Self::Vector => DataType::Struct(vector_fields()),
@@ -35,6 +39,8 @@ impl SparkType {
     fn json(self) -> Value {
         match self {
             Self::Int => json!("integer"),
+            Self::Double => json!("double"),
+            Self::Ints => array(json!("integer"), true),
             Self::Boolean => json!("boolean"),
             Self::TextLists => array(array(json!("string"), true), true),
             Self::Vector => udt("VectorUDT", &vector_fields()),

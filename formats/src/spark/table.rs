@@ -29,9 +29,11 @@ const MAX_VALUES: i64 = 1 << 25;
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Cell<'a> {
     Int(usize),
+    Double(f64),
     Boolean(bool),
-    /// The labels of one column.
-    Labels(&'a [String]),
+    Ints(&'a [usize]),
+    /// The labels of each column.
+    Labels(&'a [Vec<String>]),
     Vector(&'a [f64]),
     /// Values row by row, and the number of columns.
     Matrix(&'a [f64], usize),
@@ -41,6 +43,8 @@ impl Cell<'_> {
     fn spark_type(&self) -> SparkType {
         match self {
             Cell::Int(_) => SparkType::Int,
+            Cell::Double(_) => SparkType::Double,
+            Cell::Ints(_) => SparkType::Ints,
             Cell::Boolean(_) => SparkType::Boolean,
             Cell::Labels(_) => SparkType::TextLists,
             Cell::Vector(_) => SparkType::Vector,
@@ -52,9 +56,19 @@ impl Cell<'_> {
         Ok(match self {
             Cell::Int(value) => Arc::new(Int32Array::from(vec![int32(*value)?])),
             Cell::Boolean(value) => Arc::new(BooleanArray::from(vec![*value])),
+            Cell::Double(value) => Arc::new(Float64Array::from(vec![*value])),
+            Cell::Ints(values) => {
+                let values = values
+                    .iter()
+                    .map(|value| int32(*value))
+                    .collect::<Result<Vec<_>, _>>()?;
+                Arc::new(list(Arc::new(Int32Array::from(values)), true))
+            }
             Cell::Labels(labels) => {
-                let texts = Arc::new(StringArray::from_iter_values(*labels));
-                let inner: ArrayRef = Arc::new(list(texts, true));
+                let texts: ArrayRef = Arc::new(StringArray::from(labels.concat()));
+                let item = element(texts.data_type().clone(), true);
+                let offsets = OffsetBuffer::from_lengths(labels.iter().map(Vec::len));
+                let inner: ArrayRef = Arc::new(ListArray::new(item, offsets, texts, None));
                 Arc::new(list(inner, true))
             }
             Cell::Vector(values) => {
@@ -194,24 +208,50 @@ impl Row {
         value.ok_or_else(|| Format::Spark.invalid(format!("{name} is no truth value")))
     }
 
-    /// The labels of an indexer of one column.
-    pub(super) fn labels(&self, name: &str) -> Result<Vec<String>, FormatError> {
-        let invalid = || Format::Spark.invalid(format!("{name} is no list with one list of texts"));
+    /// The number in a column.
+    pub(super) fn double(&self, name: &str) -> Result<f64, FormatError> {
+        let column = self.column(name)?.as_primitive_opt::<Float64Type>();
+        let value = column.map(|column| column.value(0));
+        value.ok_or_else(|| Format::Spark.invalid(format!("{name} is no number")))
+    }
+
+    /// A list of counts.
+    pub(super) fn ints(&self, name: &str) -> Result<Vec<usize>, FormatError> {
+        let invalid = || Format::Spark.invalid(format!("{name} is no list of counts"));
+        let list = self
+            .column(name)?
+            .as_list_opt::<i32>()
+            .ok_or_else(invalid)?
+            .value(0);
+        let values = list
+            .as_primitive_opt::<Int32Type>()
+            .filter(|values| values.null_count() == 0);
+        let values = values.ok_or_else(invalid)?.values().iter();
+        let counts = values.map(|value| usize::try_from(*value).map_err(|_| invalid()));
+        counts.collect()
+    }
+
+    /// The labels of an indexer, for each of its columns.
+    pub(super) fn labels(&self, name: &str) -> Result<Vec<Vec<String>>, FormatError> {
+        let invalid = || Format::Spark.invalid(format!("{name} is no list of lists of texts"));
         let outer = self
             .column(name)?
             .as_list_opt::<i32>()
             .ok_or_else(invalid)?
             .value(0);
-        let inner = outer.as_list_opt::<i32>().filter(|lists| lists.len() == 1);
-        let texts = inner
-            .filter(|lists| !lists.is_null(0))
-            .ok_or_else(invalid)?
-            .value(0);
-        let texts = texts
-            .as_string_opt::<i32>()
-            .filter(|texts| texts.null_count() == 0);
-        let texts = texts.ok_or_else(invalid)?.iter().flatten();
-        Ok(texts.map(str::to_owned).collect())
+        let inner = outer
+            .as_list_opt::<i32>()
+            .filter(|lists| lists.null_count() == 0)
+            .ok_or_else(invalid)?;
+        let column = |texts: Option<ArrayRef>| -> Result<Vec<String>, FormatError> {
+            let texts = texts.ok_or_else(invalid)?;
+            let texts = texts
+                .as_string_opt::<i32>()
+                .filter(|texts| texts.null_count() == 0);
+            let texts = texts.ok_or_else(invalid)?.iter().flatten();
+            Ok(texts.map(str::to_owned).collect())
+        };
+        inner.iter().map(column).collect()
     }
 
     /// The elements of a dense vector.

@@ -1,13 +1,11 @@
 //! A model becomes Spark's directory.
 
-use rookery_ml::{
-    ColumnKind, Family, FittedMinMaxScaler, FittedStage, FittedStringIndexer, LogisticRegressionModel, Model,
-    VectorAssembler,
-};
+use rookery_ml::{ColumnKind, Family, FittedStage, LogisticRegressionModel, Model};
 use serde_json::{Value, json};
 
 use super::json::Metadata;
 use super::table::{self, Cell};
+use super::write_stage::{Written, written};
 use super::{class, stage_folder};
 use crate::plan::Plan;
 use crate::{Format, FormatError, ModelFile};
@@ -56,9 +54,9 @@ fn check_booleans(plan: &Plan<'_>) -> Result<(), FormatError> {
     };
     for stage in &plan.stages {
         if let FittedStage::StringIndexer(stage) = stage
-            && is_boolean(&stage.params.input)
+            && let Some((input, ..)) = stage.columns().find(|(input, ..)| is_boolean(input))
         {
-            let what = format!("a StringIndexer over the boolean column {}", stage.params.input);
+            let what = format!("a StringIndexer over the boolean column {input}");
             return Err(Format::Spark.unsupported(what));
         }
     }
@@ -84,11 +82,12 @@ impl Directory {
     ) -> Result<String, FormatError> {
         let uid = self.uid(stage.spec().type_name(), position);
         let folder = stage_folder(position, self.count, &uid);
-        let (class, params, defaults, data) = match stage {
-            FittedStage::StringIndexer(stage) => string_indexer(stage, &uid)?,
-            FittedStage::VectorAssembler(stage) => vector_assembler(stage, &uid),
-            FittedStage::MinMaxScaler(stage) => min_max_scaler(stage, &uid)?,
-        };
+        let Written {
+            class,
+            params,
+            defaults,
+            data,
+        } = written(stage, &uid)?;
         let metadata = Metadata::new(class, self.created_ms, &uid, params, defaults);
         files.push(metadata.file(&format!("{folder}/"))?);
         files.extend(data.map(|content| data_file(&folder, content)));
@@ -137,48 +136,6 @@ fn data_file(folder: &str, content: Vec<u8>) -> ModelFile {
     }
 }
 
-/// What a stage is written as: class, parameters, defaults, data.
-type Written = (&'static str, Value, Value, Option<Vec<u8>>);
-
-fn string_indexer(stage: &FittedStringIndexer, uid: &str) -> Result<Written, FormatError> {
-    let params = json!({
-        "inputCol": stage.params.input,
-        "outputCol": stage.params.output,
-        "handleInvalid": stage.params.handle_invalid,
-        "stringOrderType": stage.params.order,
-    });
-    let output = format!("{uid}__output");
-    let defaults =
-        json!({ "handleInvalid": "error", "stringOrderType": "frequencyDesc", "outputCol": output });
-    let data = table::write(&[("labelsArray", Cell::Labels(&stage.labels))])?;
-    Ok((class::STRING_INDEXER, params, defaults, Some(data)))
-}
-
-fn vector_assembler(stage: &VectorAssembler, uid: &str) -> Written {
-    let params = json!({
-        "inputCols": stage.inputs,
-        "outputCol": stage.output,
-        "handleInvalid": stage.handle_invalid,
-    });
-    let defaults = json!({ "handleInvalid": "error", "outputCol": format!("{uid}__output") });
-    (class::VECTOR_ASSEMBLER, params, defaults, None)
-}
-
-fn min_max_scaler(stage: &FittedMinMaxScaler, uid: &str) -> Result<Written, FormatError> {
-    let params = json!({
-        "inputCol": stage.params.input,
-        "outputCol": stage.params.output,
-        "min": stage.params.min,
-        "max": stage.params.max,
-    });
-    let defaults = json!({ "min": 0.0, "max": 1.0, "outputCol": format!("{uid}__output") });
-    let data = table::write(&[
-        ("originalMin", Cell::Vector(&stage.original_min)),
-        ("originalMax", Cell::Vector(&stage.original_max)),
-    ])?;
-    Ok((class::MIN_MAX_SCALER, params, defaults, Some(data)))
-}
-
 fn classifier_data(classifier: &LogisticRegressionModel) -> Result<Vec<u8>, FormatError> {
     let matrix = Cell::Matrix(&classifier.coefficient_matrix, classifier.num_features);
     table::write(&[
@@ -214,7 +171,7 @@ fn free_name(plan: &Plan<'_>, wanted: &str) -> String {
     let is_taken = |name: &str| {
         let mut inputs = plan.model.inputs.iter();
         let mut stages = plan.stages.iter();
-        inputs.any(|input| input.name == name) || stages.any(|stage| stage.spec().output() == name)
+        inputs.any(|input| input.name == name) || stages.any(|stage| stage.spec().outputs().contains(&name))
     };
     let mut name = wanted.to_owned();
     while is_taken(&name) {

@@ -4,8 +4,9 @@
 
 use super::hessian::Triangle;
 use super::math;
+use super::sparse::{Elements, column_coefficients};
 use super::tile::{Lanes, Scratch, interleave, typed, weigh};
-use crate::block::{Block, Values};
+use crate::block::{Block, SparseRows, Values};
 use crate::kernel::KernelCoefficients;
 use crate::lanes::LANES;
 use crate::partial::Partial;
@@ -19,33 +20,51 @@ const INTERLEAVED_BYTES: usize = 64 << 10;
 /// Adds a block to a partial of its shape.
 #[inline(always)]
 pub(super) fn accumulate(partial: &mut Partial, block: &Block, coefficients: &KernelCoefficients) {
-    let padded = block.rows().next_multiple_of(LANES);
-    let bytes_per_row = block.columns().iter().map(Values::bytes_per_row).sum::<usize>();
+    let padded = coefficients
+        .rows
+        .gradient_rows(block.rows())
+        .next_multiple_of(LANES);
+    let curved = coefficients
+        .rows
+        .hessian_rows(block.rows())
+        .next_multiple_of(LANES);
+    let bytes_per_row = block.columns().iter().map(Values::bytes_per_row).sum::<usize>()
+        + block.sparse().map_or(0, SparseRows::bytes_per_row);
     let tile_rows = (TILE_BYTES / bytes_per_row.max(1)).max(LEAST_TILE_ROWS) / LANES * LANES;
-    let mut sums = Scratch::new(block.width(), 1);
+    let mut sums = Scratch::new(block.columns().len(), 1);
+    let mut elements = block.sparse().map(|sparse| Elements::new(sparse, coefficients));
+    let of_columns = column_coefficients(block, coefficients);
     let mut multipliers = vec![0.0; tile_rows.min(padded)];
     let mut losses = multipliers.clone();
-    let mut second = coefficients
-        .hessian
-        .then(|| Second::new(block.width(), multipliers.len()));
+    let mut second = (curved > 0).then(|| Second::new(block.width(), multipliers.len()));
     for start in (0..padded).step_by(tile_rows) {
         let rows = tile_rows.min(padded - start);
         let (multipliers, losses) = (&mut multipliers[..rows], &mut losses[..rows]);
         multipliers.fill(coefficients.offsets[0]);
-        margins(block.columns(), &coefficients.coefficients, start, multipliers);
+        margins(block.columns(), &of_columns, start, multipliers);
+        if let Some(elements) = &elements {
+            elements.add_margins(start, multipliers);
+        }
         typed!(block.label_values(), labels => {
             losses_and_multipliers(&labels[start..start + rows], multipliers, losses);
         });
-        if let Some(second) = &mut second {
-            second.add(block, start, multipliers);
+        if let Some(second) = second.as_mut().filter(|_| start < curved) {
+            let multipliers = &multipliers[..rows.min(curved - start)];
+            second.add(block, &coefficients.class_weights, start, multipliers);
         }
-        weigh(block, start, multipliers);
-        weigh(block, start, losses);
+        weigh(block, &coefficients.class_weights, start, multipliers);
+        weigh(block, &coefficients.class_weights, start, losses);
         sums.add_losses(losses);
         gradient(block.columns(), start, multipliers, &mut sums.features);
+        if let Some(elements) = &mut elements {
+            elements.add_products(start, multipliers);
+        }
         sums.add_totals(0, multipliers);
     }
-    sums.add_to(partial);
+    sums.add_to(partial, block.sparse().map(SparseRows::column_features));
+    if let Some(elements) = elements {
+        elements.add_to(partial);
+    }
     if let Some(second) = second {
         second.triangle.add_to(&mut partial.hessian_sum);
     }
@@ -70,7 +89,7 @@ impl Second {
 
     /// Adds a tile, by its unweighted multipliers.
     #[inline(always)]
-    fn add(&mut self, block: &Block, start: usize, multipliers: &[f64]) {
+    fn add(&mut self, block: &Block, class_weights: &[f64], start: usize, multipliers: &[f64]) {
         let width = block.width();
         let curvatures = &mut self.curvatures[..multipliers.len()];
         for (curvature, multiplier) in curvatures.iter_mut().zip(multipliers) {
@@ -78,7 +97,7 @@ impl Second {
             let m = multiplier.abs();
             *curvature = m * (1.0 - m);
         }
-        weigh(block, start, curvatures);
+        weigh(block, class_weights, start, curvatures);
         let chunks = self.features.len() / width;
         for (tile, h) in curvatures.as_chunks::<LANES>().0.chunks(chunks).enumerate() {
             let features = &mut self.features[..width * h.len()];

@@ -3,8 +3,9 @@
 
 use super::hessian::{Triangle, triangle};
 use super::math;
+use super::sparse::{Elements, column_coefficients};
 use super::tile::{Lanes, Scratch, interleave, weigh};
-use crate::block::Block;
+use crate::block::{Block, SparseRows};
 use crate::kernel::KernelCoefficients;
 use crate::lanes::LANES;
 use crate::partial::Partial;
@@ -15,45 +16,70 @@ const TILE_BYTES: usize = 64 << 10;
 /// Adds a block to a partial of its shape.
 #[inline(always)]
 pub(super) fn accumulate(partial: &mut Partial, block: &Block, coefficients: &KernelCoefficients) {
-    let (classes, width) = (coefficients.classes, block.width());
-    let chunks = block.rows().div_ceil(LANES);
+    let (classes, width) = (coefficients.classes, block.columns().len());
+    let chunks = coefficients.rows.gradient_rows(block.rows()).div_ceil(LANES);
+    let curved = coefficients.rows.hessian_rows(block.rows()).div_ceil(LANES);
     let tile_chunks = (TILE_BYTES / size_of::<Lanes>() / width.max(1)).clamp(1, chunks.max(1));
     let mut sums = Scratch::new(width, classes);
+    let mut elements = block.sparse().map(|sparse| Elements::new(sparse, coefficients));
+    let of_columns = column_coefficients(block, coefficients);
     let mut features = vec![[0.0; LANES]; width * tile_chunks];
     // Margins, then multipliers: index = class·tile_chunks + chunk.
     let mut margins = vec![[0.0; LANES]; classes * tile_chunks];
     let mut losses = vec![0.0; tile_chunks * LANES];
     let mut curvature = vec![[0.0; LANES]; tile_chunks];
-    let pairs = coefficients.hessian_length() / triangle(width);
+    let pairs = coefficients.hessian_length() / triangle(block.width());
     let mut triangles: Vec<Triangle> = (0..pairs).map(|_| Triangle::new(width)).collect();
     for first in (0..chunks).step_by(tile_chunks) {
         let chunks = tile_chunks.min(chunks - first);
         let (features, margins) = (&mut features[..width * chunks], &mut margins[..classes * chunks]);
         let losses = &mut losses[..chunks * LANES];
         interleave(block.columns(), first * LANES, features);
-        all_margins(features, width, coefficients, margins);
+        all_margins(features, width, &of_columns, &coefficients.offsets, margins);
+        if let Some(elements) = &mut elements {
+            elements.add_all_margins(first * LANES, margins.as_flattened_mut(), chunks * LANES);
+        }
         losses_and_probabilities(block, first * LANES, margins, losses);
-        for (k, triangles) in triangles_of(&mut triangles).enumerate() {
-            for (l, triangle) in triangles.iter_mut().enumerate() {
-                let of_class = |class: usize| &margins[class * chunks..(class + 1) * chunks];
-                let curvature = &mut curvature[..chunks];
-                curvatures(of_class(k), (k != l).then(|| of_class(l)), curvature);
-                weigh(block, first * LANES, curvature.as_flattened_mut());
-                triangle.add(features, curvature);
+        let curved = chunks.min(curved.saturating_sub(first));
+        if curved > 0 {
+            for (k, triangles) in triangles_of(&mut triangles).enumerate() {
+                for (l, triangle) in triangles.iter_mut().enumerate() {
+                    let of_class = |class: usize| &margins[class * chunks..][..curved];
+                    let curvature = &mut curvature[..curved];
+                    curvatures(of_class(k), (k != l).then(|| of_class(l)), curvature);
+                    weigh(
+                        block,
+                        &coefficients.class_weights,
+                        first * LANES,
+                        curvature.as_flattened_mut(),
+                    );
+                    triangle.add(&features[..width * curved], curvature);
+                }
             }
         }
         subtract_labels(block, first * LANES, margins, chunks);
-        weigh(block, first * LANES, losses);
+        weigh(block, &coefficients.class_weights, first * LANES, losses);
         for of_class in margins.chunks_exact_mut(chunks) {
-            weigh(block, first * LANES, of_class.as_flattened_mut());
+            weigh(
+                block,
+                &coefficients.class_weights,
+                first * LANES,
+                of_class.as_flattened_mut(),
+            );
         }
         sums.add_losses(losses);
         all_dots(features, width, margins, &mut sums.features);
+        if let Some(elements) = &mut elements {
+            elements.add_all_products(first * LANES, margins.as_flattened(), chunks * LANES);
+        }
         for (class, of_class) in margins.chunks_exact(chunks).enumerate() {
             sums.add_totals(class, of_class.as_flattened());
         }
     }
-    sums.add_to(partial);
+    sums.add_to(partial, block.sparse().map(SparseRows::column_features));
+    if let Some(elements) = elements {
+        elements.add_to(partial);
+    }
     for (triangle, sums) in triangles
         .iter()
         .zip(partial.hessian_sum.chunks_exact_mut(triangle(width)))
@@ -80,16 +106,22 @@ fn curvatures(p: &[Lanes], other: Option<&[Lanes]>, curvatures: &mut [Lanes]) {
 }
 
 #[inline(always)]
-fn all_margins(features: &[Lanes], width: usize, c: &KernelCoefficients, margins: &mut [Lanes]) {
-    let chunks = margins.len() / c.classes;
+fn all_margins(features: &[Lanes], width: usize, c: &[f64], offsets: &[f64], margins: &mut [Lanes]) {
+    let chunks = margins.len() / offsets.len();
+    if width == 0 {
+        for (margins, offset) in margins.chunks_exact_mut(chunks).zip(offsets) {
+            margins.fill([*offset; LANES]);
+        }
+        return;
+    }
     let mut class = 0;
-    while class < c.classes {
+    while class < offsets.len() {
         let margins = &mut margins[class * chunks..];
-        match c.classes - class {
-            1 => some_margins::<1>(features, width, c, class, margins, chunks),
-            2 => some_margins::<2>(features, width, c, class, margins, chunks),
-            3 => some_margins::<3>(features, width, c, class, margins, chunks),
-            _ => some_margins::<4>(features, width, c, class, margins, chunks),
+        match offsets.len() - class {
+            1 => some_margins::<1>(features, width, c, offsets, class, margins),
+            2 => some_margins::<2>(features, width, c, offsets, class, margins),
+            3 => some_margins::<3>(features, width, c, offsets, class, margins),
+            _ => some_margins::<4>(features, width, c, offsets, class, margins),
         }
         class += 4;
     }
@@ -100,15 +132,16 @@ fn all_margins(features: &[Lanes], width: usize, c: &KernelCoefficients, margins
 fn some_margins<const N: usize>(
     features: &[Lanes],
     width: usize,
-    c: &KernelCoefficients,
+    c: &[f64],
+    offsets: &[f64],
     class: usize,
     margins: &mut [Lanes],
-    chunks: usize,
 ) {
-    let offsets: [f64; N] = std::array::from_fn(|k| c.offsets[class + k]);
+    let (chunks, classes) = (features.len() / width, offsets.len());
+    let offsets: [f64; N] = std::array::from_fn(|k| offsets[class + k]);
     for (chunk, x) in features.chunks_exact(width).enumerate() {
         let mut sums: [Lanes; N] = offsets.map(|offset| [offset; LANES]);
-        for (x, c) in x.iter().zip(c.coefficients.chunks_exact(c.classes)) {
+        for (x, c) in x.iter().zip(c.chunks_exact(classes)) {
             let c: &[f64; N] = c[class..class + N].as_array().expect("N classes are left");
             for k in 0..N {
                 for lane in 0..LANES {
@@ -178,6 +211,9 @@ fn subtract_labels(block: &Block, start: usize, probabilities: &mut [Lanes], chu
 
 #[inline(always)]
 fn all_dots(features: &[Lanes], width: usize, multipliers: &[Lanes], sums: &mut [Lanes]) {
+    if width == 0 {
+        return;
+    }
     let chunks = features.len() / width;
     let classes = multipliers.len() / chunks;
     let mut class = 0;

@@ -64,14 +64,27 @@ impl Scratch {
         self.totals[class] = add(self.totals[class], multipliers);
     }
 
-    /// Adds the sums to a partial of the block's shape.
+    /// Adds the sums to a partial of the block's shape. `columns` says which feature each column is, if not all are columns.
     #[inline(always)]
-    pub(super) fn add_to(&self, partial: &mut Partial) {
-        let (features, totals) = partial.gradient_sum.split_at_mut(self.features.len());
-        for (sum, of_lanes) in features.iter_mut().zip(&self.features) {
-            *sum += lanes::add_lanes(*of_lanes);
+    pub(super) fn add_to(&self, partial: &mut Partial, columns: Option<&[u32]>) {
+        let features = partial.gradient_sum.len() - self.classes;
+        let (features, totals) = partial.gradient_sum.split_at_mut(features);
+        match columns {
+            None => {
+                for (sum, of_lanes) in features.iter_mut().zip(&self.features) {
+                    *sum += lanes::add_lanes(*of_lanes);
+                }
+            }
+            Some(columns) => {
+                for (feature, of_classes) in columns.iter().zip(self.features.chunks_exact(self.classes)) {
+                    let sums = &mut features[*feature as usize * self.classes..];
+                    for (sum, of_lanes) in sums.iter_mut().zip(of_classes) {
+                        *sum += lanes::add_lanes(*of_lanes);
+                    }
+                }
+            }
         }
-        for (sum, of_lanes) in totals.iter_mut().zip(&self.totals).take(self.classes) {
+        for (sum, of_lanes) in totals.iter_mut().zip(&self.totals) {
             *sum += lanes::add_lanes(*of_lanes);
         }
         partial.loss_sum += lanes::add_lanes(self.loss);
@@ -88,6 +101,14 @@ fn add(mut sums: Lanes, values: &[f64]) -> Lanes {
     sums
 }
 
+/// The factor is rounded once, as that of a column of weights.
+#[inline(always)]
+fn weigh_by_class(block: &Block, class_weights: &[f64], start: usize, values: &mut [f64]) {
+    for (row, value) in (start..block.rows()).zip(values) {
+        *value *= block.weight_by(class_weights, row);
+    }
+}
+
 #[inline(always)]
 fn multiply<T: Copy + Into<f64>>(values: &mut [f64], weights: &[T]) {
     for (value, weight) in values.iter_mut().zip(weights) {
@@ -97,8 +118,10 @@ fn multiply<T: Copy + Into<f64>>(values: &mut [f64], weights: &[T]) {
 
 /// Multiplies losses and multipliers by the rows' weights, and leaves out the rows that fill the last lanes.
 #[inline(always)]
-pub(super) fn weigh(block: &Block, start: usize, values: &mut [f64]) {
-    if let Some(weights) = block.weight_values() {
+pub(super) fn weigh(block: &Block, class_weights: &[f64], start: usize, values: &mut [f64]) {
+    if !class_weights.is_empty() {
+        weigh_by_class(block, class_weights, start, values);
+    } else if let Some(weights) = block.weight_values() {
         typed!(weights, weights => multiply(values, &weights[start..]));
     }
     if let Some(padding) = block

@@ -8,6 +8,7 @@ use super::Family;
 use super::params::{ValidLogisticRegressionParams, equivalent_threshold};
 use super::training::Fit;
 use crate::error::MlError;
+use crate::frame::SparseVectors;
 use crate::lanes;
 
 /// Coefficients and the rule that turns probabilities into a class.
@@ -104,6 +105,23 @@ impl LogisticRegressionModel {
     /// # Errors
     /// [`MlError::Shape`] if `width` is not the number of features.
     pub fn score(&self, width: usize, features: &[f64]) -> Result<Scores, MlError> {
+        self.check_width(width)?;
+        let rows = features.chunks_exact(width.max(1));
+        let margin = |row: &[f64], coefficients: &[f64]| lanes::dot(coefficients, row);
+        Ok(self.score_rows(rows, margin))
+    }
+
+    /// Scores rows that leave their zeros out; the bits are those of [`score`](LogisticRegressionModel::score).
+    ///
+    /// # Errors
+    /// [`MlError::Shape`] if the vectors' width is not the number of features.
+    pub fn score_sparse(&self, vectors: &SparseVectors) -> Result<Scores, MlError> {
+        self.check_width(vectors.width())?;
+        let margin = |row: usize, coefficients: &[f64]| lanes::sparse_dot(coefficients, vectors.row(row));
+        Ok(self.score_rows(0..vectors.rows(), margin))
+    }
+
+    fn check_width(&self, width: usize) -> Result<(), MlError> {
         self.check_shape()?;
         if width != self.num_features {
             return Err(MlError::Shape {
@@ -112,18 +130,27 @@ impl LogisticRegressionModel {
                 got: width,
             });
         }
+        Ok(())
+    }
+
+    /// Scores rows by their product with the coefficients of each class.
+    fn score_rows<R: Copy>(
+        &self,
+        rows: impl Iterator<Item = R>,
+        product: impl Fn(R, &[f64]) -> f64,
+    ) -> Scores {
         let mut scores = Scores {
             classes: self.score_width(),
             ..Scores::default()
         };
-        for row in features.chunks_exact(width.max(1)) {
-            let raw = self.raw(row);
+        for row in rows {
+            let raw = self.raw(|coefficients| product(row, coefficients));
             let probability = self.probability(&raw);
             scores.prediction.push(self.prediction(&raw, &probability));
             scores.raw.extend(raw);
             scores.probability.extend(probability);
         }
-        Ok(scores)
+        scores
     }
 
     /// Returns the SHA-256, in hex, of number of classes, number of features (64-bit), coefficients and intercepts,
@@ -150,10 +177,10 @@ impl LogisticRegressionModel {
     }
 
     /// Margins B·x + b; binomial: [−m, m].
-    fn raw(&self, row: &[f64]) -> Vec<f64> {
+    fn raw(&self, product: impl Fn(&[f64]) -> f64) -> Vec<f64> {
         let margin = |class: usize, intercept: &f64| {
             let start = class * self.num_features;
-            lanes::dot(&self.coefficient_matrix[start..start + self.num_features], row) + intercept
+            product(&self.coefficient_matrix[start..start + self.num_features]) + intercept
         };
         let margins = self
             .intercepts
@@ -310,6 +337,30 @@ mod tests {
             2.0,
             "a threshold of 0 always wins"
         );
+    }
+
+    #[test]
+    fn rows_without_their_zeros_get_the_bits_of_rows_with_them() {
+        let width = 37;
+        let coefficients: Vec<f64> = (0..3 * width).map(|i| 1.0 / (i as f64 + 0.7) - 0.2).collect();
+        let model = LogisticRegressionModel {
+            num_features: width,
+            coefficient_matrix: coefficients,
+            ..multinomial(&[0.1, -0.2, 0.3], None)
+        };
+        let mut vectors = SparseVectors::empty(width);
+        for row in 0..20_u32 {
+            let elements = (0..37).filter(|j| (j * 7 + row * 11) % 5 == 0);
+            vectors
+                .push(elements.map(|j| (j, libm::exp(f64::from(j) - 18.0))))
+                .expect("ascending");
+        }
+        let dense = model.score(width, &vectors.to_dense()).expect("37 features");
+        let sparse = model.score_sparse(&vectors).expect("37 features");
+        let bits = |scores: &Scores| scores.raw.iter().map(|raw| raw.to_bits()).collect::<Vec<_>>();
+        assert_eq!((sparse.prediction.len(), bits(&sparse)), (20, bits(&dense)));
+        assert_eq!(sparse.probability, dense.probability);
+        assert!(model.score_sparse(&SparseVectors::empty(36)).is_err());
     }
 
     #[test]

@@ -39,7 +39,7 @@ impl Objective {
                 got,
             });
         }
-        let inverse_weight = 1.0 / partial.weight_sum;
+        let inverse_weight = 1.0 / partial.hessian_weight_sum;
         let sums = partial.hessian_sum.chunks_exact(triangle(width));
         let pairs: Vec<Vec<f64>> = sums.map(|sums| self.standardized(sums)).collect();
         let mut hessian = Vec::with_capacity(free.len() * (free.len() + 1) / 2);
@@ -60,8 +60,26 @@ impl Objective {
         Ok(hessian)
     }
 
+    /// Returns the largest variance of a feature over the rows that second derivatives are of, each row weighted by its
+    /// curvature; that over all rows is 1.
+    pub(crate) fn largest_variance(&self, partial: &Partial) -> f64 {
+        let (classes, width) = (self.coefficient_rows(), self.width());
+        let triangles: Vec<&[f64]> = partial.hessian_sum.chunks_exact(triangle(width)).collect();
+        let own = |row: usize, column: usize| -> f64 {
+            let of_class = |class: usize| triangles[at(class, class)][at(row, column)];
+            (0..classes).map(of_class).sum()
+        };
+        let weight = own(width, width);
+        let variance = |feature: usize| {
+            let mean = self.mean(feature);
+            let sum = own(feature, feature) - 2.0 * mean * own(width, feature) + mean * mean * weight;
+            sum * self.scale(feature) * self.scale(feature) / weight
+        };
+        (0..width).map(variance).fold(0.0, f64::max)
+    }
+
     /// The triangle of raw sums, for centred features divided by their deviation.
-    fn standardized(&self, sums: &[f64]) -> Vec<f64> {
+    pub(crate) fn standardized(&self, sums: &[f64]) -> Vec<f64> {
         let width = self.width();
         let (mean, scale) = (|j: usize| self.centre(j), |j: usize| self.scale(j));
         let of_one = &sums[at(width, 0)..];
@@ -80,7 +98,7 @@ impl Objective {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernel;
+    use crate::kernel::{self, RowSample};
     use crate::summary::Summary;
     use crate::testing::block;
 
@@ -101,7 +119,7 @@ mod tests {
         let objective = Objective::new(&params, &summary).expect("an objective");
         let partial = |point: &[f64]| {
             let mut coefficients = objective.kernel_coefficients(point);
-            coefficients.hessian = true;
+            coefficients.rows = RowSample::HESSIAN;
             let mut partial = coefficients.zero_partial();
             kernel::accumulate(&mut partial, &block, &coefficients).expect("one shape");
             partial

@@ -12,10 +12,12 @@
 
 use serde::{Deserialize, Serialize};
 
+mod facts;
+
 use super::Family;
 use super::params::{FamilyParam, ValidLogisticRegressionParams};
 use crate::error::MlError;
-use crate::kernel::KernelCoefficients;
+use crate::kernel::{KernelCoefficients, RowSample};
 use crate::lanes;
 use crate::optimizer::Evaluation;
 use crate::partial::Partial;
@@ -30,16 +32,23 @@ pub struct Objective {
     regularized: bool,
     l2: f64,
     l1: f64,
-    #[serde(with = "crate::float_serde::vector")]
+    #[serde(with = "crate::float_serde::packed")]
     mean: Vec<f64>,
     /// 1/σⱼ, and 0 where σⱼ = 0.
-    #[serde(with = "crate::float_serde::vector")]
+    #[serde(with = "crate::float_serde::packed")]
     inverse_std: Vec<f64>,
     /// pⱼ of the module's formula, and 0 where σⱼ = 0 and `standardization` is off.
-    #[serde(with = "crate::float_serde::vector")]
+    #[serde(with = "crate::float_serde::packed")]
     penalty_scale: Vec<f64>,
-    #[serde(with = "crate::float_serde::vector")]
+    #[serde(with = "crate::float_serde::packed")]
     label_weights: Vec<f64>,
+    /// Factors of the rows' weights, by label; empty where every one is 1.
+    #[serde(
+        with = "crate::float_serde::vector",
+        default,
+        skip_serializing_if = "Vec::is_empty"
+    )]
+    class_weights: Vec<f64>,
 }
 
 /// Coefficients for raw feature values.
@@ -100,6 +109,7 @@ impl Objective {
             inverse_std,
             penalty_scale,
             label_weights: summary.label_weights.clone(),
+            class_weights: summary.class_weights.clone(),
         })
     }
 
@@ -216,7 +226,8 @@ impl Objective {
             width,
             coefficients,
             offsets,
-            hessian: false,
+            rows: RowSample::GRADIENT,
+            class_weights: self.class_weights.clone(),
         }
     }
 
@@ -263,40 +274,8 @@ impl Objective {
             loss: partial.loss_sum / weight_sum + penalty,
             gradient,
             hessian: Vec::new(),
+            variance: 0.0,
         })
-    }
-
-    pub(super) fn fits_intercept(&self) -> bool {
-        self.fit_intercept
-    }
-
-    /// Whether a feature varies.
-    pub(super) fn takes_part(&self, feature: usize) -> bool {
-        self.inverse_std[feature] != 0.0
-    }
-
-    pub(super) fn is_penalized(&self, feature: usize) -> bool {
-        self.l2 != 0.0 && self.penalty_scale[feature] != 0.0
-    }
-
-    /// The second derivative of the L2 penalty by a feature's coefficient; 0 for the intercept, which is behind the features.
-    pub(super) fn penalty_curvature(&self, feature: usize) -> f64 {
-        self.penalty_scale
-            .get(feature)
-            .map_or(0.0, |scale| self.l2 * scale * scale)
-    }
-
-    /// What a feature is centred by; 0 for the 1 behind the features.
-    pub(super) fn centre(&self, feature: usize) -> f64 {
-        match self.fit_intercept {
-            true => self.mean.get(feature).copied().unwrap_or(0.0),
-            false => 0.0,
-        }
-    }
-
-    /// What a feature is multiplied by, once centred; 1 for the 1 behind the features.
-    pub(super) fn scale(&self, feature: usize) -> f64 {
-        self.inverse_std.get(feature).copied().unwrap_or(1.0)
     }
 
     /// Adds the gradient of the L2 penalty and returns its value.

@@ -4,6 +4,7 @@ use std::ops::Deref;
 
 use serde::{Deserialize, Serialize};
 
+use super::class_weight::ClassWeight;
 use crate::error::MlError;
 
 const COMPONENT: &str = "LogisticRegression";
@@ -25,8 +26,10 @@ pub enum FamilyParam {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Solver {
-    /// OWL-QN if there is an L1 penalty, else L-BFGS.
+    /// As Spark: OWL-QN if there is an L1 penalty, else L-BFGS.
     #[default]
+    Spark,
+    /// Whichever is expected to take the least time to the same minimum, by the number of rows, features and classes.
     Auto,
     /// L-BFGS; refuses an L1 penalty.
     Lbfgs,
@@ -35,6 +38,24 @@ pub enum Solver {
     /// Newton's method: few passes, each with second derivatives, for some hundred coefficients at most; refuses an L1
     /// penalty.
     Newton,
+    /// Newton's method with the Hessian of a sample, which is also where it starts from: a few gradients over all rows; as
+    /// many coefficients and the same penalties as [`Newton`](Solver::Newton).
+    #[serde(rename = "subsampled_newton")]
+    SubsampledNewton,
+}
+
+impl Solver {
+    /// Returns the name in a job file.
+    pub fn name(self) -> &'static str {
+        match self {
+            Solver::Spark => "spark",
+            Solver::Auto => "auto",
+            Solver::Lbfgs => "lbfgs",
+            Solver::Owlqn => "owlqn",
+            Solver::Newton => "newton",
+            Solver::SubsampledNewton => "subsampled_newton",
+        }
+    }
 }
 
 /// Parameters of a logistic regression as the user gives them, with Spark's names and defaults.
@@ -61,6 +82,9 @@ pub struct LogisticRegressionParams {
     pub thresholds: Option<Vec<f64>>,
     /// Which optimiser.
     pub solver: Solver,
+    /// Weights of the classes, beside the rows' own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub class_weight: Option<ClassWeight>,
 }
 
 impl Default for LogisticRegressionParams {
@@ -75,7 +99,8 @@ impl Default for LogisticRegressionParams {
             family: FamilyParam::Auto,
             threshold: None,
             thresholds: None,
-            solver: Solver::Auto,
+            solver: Solver::default(),
+            class_weight: None,
         }
     }
 }
@@ -120,6 +145,7 @@ impl LogisticRegressionParams {
     pub(crate) fn check_all(&self) -> Result<(), MlError> {
         self.check_ranges()?;
         self.check_thresholds()?;
+        self.class_weight.as_ref().map_or(Ok(()), ClassWeight::check)?;
         self.check_solver()
     }
 
@@ -195,14 +221,14 @@ impl LogisticRegressionParams {
 
     fn check_solver(&self) -> Result<(), MlError> {
         match (self.solver, self.l1_strength() > 0.0) {
-            (Solver::Lbfgs, true) => Err(MlError::Requirement(format!(
-                "solver lbfgs cannot minimise an L1 penalty (regParam {} * elasticNetParam {}), use owlqn or auto",
-                self.reg_param, self.elastic_net_param
-            ))),
-            (Solver::Newton, true) => Err(MlError::Requirement(format!(
-                "solver newton cannot minimise an L1 penalty (regParam {} * elasticNetParam {}), use owlqn or auto",
-                self.reg_param, self.elastic_net_param
-            ))),
+            (solver @ (Solver::Lbfgs | Solver::Newton | Solver::SubsampledNewton), true) => {
+                let (name, reg_param, elastic_net_param) =
+                    (solver.name(), self.reg_param, self.elastic_net_param);
+                Err(MlError::Requirement(format!(
+                    "solver {name} cannot minimise an L1 penalty (regParam {reg_param} * elasticNetParam \
+                     {elastic_net_param}), use owlqn or auto"
+                )))
+            }
             (Solver::Owlqn, false) => Err(MlError::Requirement(format!(
                 "solver owlqn needs an L1 penalty, but regParam {} * elasticNetParam {} is 0, use lbfgs or auto",
                 self.reg_param, self.elastic_net_param

@@ -40,11 +40,15 @@ pub enum Metric {
     LogLoss,
     /// Share of rows predicted wrong.
     HammingLoss,
+    /// Area under the ROC curve, of two classes.
+    AreaUnderRoc,
+    /// Area under the precision-recall curve, of two classes.
+    AreaUnderPr,
 }
 
 impl Metric {
-    /// Every metric, in Spark's order.
-    pub const ALL: [Metric; 14] = [
+    /// Every metric, in Spark's order: those of its evaluator for many classes, then of that for two.
+    pub const ALL: [Metric; 16] = [
         Metric::F1,
         Metric::Accuracy,
         Metric::WeightedPrecision,
@@ -59,6 +63,8 @@ impl Metric {
         Metric::FMeasureByLabel,
         Metric::LogLoss,
         Metric::HammingLoss,
+        Metric::AreaUnderRoc,
+        Metric::AreaUnderPr,
     ];
 
     /// Returns Spark's `metricName`.
@@ -78,7 +84,14 @@ impl Metric {
             Metric::FMeasureByLabel => "fMeasureByLabel",
             Metric::LogLoss => "logLoss",
             Metric::HammingLoss => "hammingLoss",
+            Metric::AreaUnderRoc => "areaUnderROC",
+            Metric::AreaUnderPr => "areaUnderPR",
         }
+    }
+
+    /// Returns whether it is about how scores rank the rows of two classes, and so needs [`Ranking`](super::Ranking).
+    pub fn is_of_ranking(self) -> bool {
+        matches!(self, Metric::AreaUnderRoc | Metric::AreaUnderPr)
     }
 
     /// Returns whether a larger value is a better one.

@@ -17,10 +17,10 @@ pub(super) struct CurvatureHistory {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Pair {
     /// s = xₜ₊₁ − xₜ.
-    #[serde(with = "crate::float_serde::vector")]
+    #[serde(with = "crate::float_serde::packed")]
     step: Vec<f64>,
     /// y = ∇fₜ₊₁ − ∇fₜ.
-    #[serde(with = "crate::float_serde::vector")]
+    #[serde(with = "crate::float_serde::packed")]
     gradient_change: Vec<f64>,
 }
 
@@ -51,6 +51,15 @@ impl CurvatureHistory {
                 curvature / lanes::dot(gradient_change, gradient_change)
             }
         };
+        let mut direction = self.apply(gradient, |direction| {
+            direction.iter_mut().for_each(|d| *d *= scale)
+        });
+        direction.iter_mut().for_each(|d| *d = -*d);
+        Ok(direction)
+    }
+
+    /// Returns H·g, where `initial` applies what the inverse Hessian is taken for before any step is looked at.
+    pub(super) fn apply(&self, gradient: &[f64], initial: impl FnOnce(&mut [f64])) -> Vec<f64> {
         let mut direction = gradient.to_vec();
         let mut factors = Vec::with_capacity(self.pairs.len());
         for Pair {
@@ -63,7 +72,7 @@ impl CurvatureHistory {
             lanes::axpy(-factor, gradient_change, &mut direction);
             factors.push((factor, curvature));
         }
-        direction.iter_mut().for_each(|d| *d *= scale);
+        initial(&mut direction);
         for (
             Pair {
                 step,
@@ -75,8 +84,7 @@ impl CurvatureHistory {
             let correction = lanes::dot(gradient_change, &direction) / curvature;
             lanes::axpy(factor - correction, step, &mut direction);
         }
-        direction.iter_mut().for_each(|d| *d = -*d);
-        Ok(direction)
+        direction
     }
 }
 

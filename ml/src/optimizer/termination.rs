@@ -22,6 +22,10 @@ pub enum TerminationReason {
     /// Two line searches in a row found no step. With a very small `tol` this is the normal end at machine
     /// precision.
     SearchFailed,
+    /// A metric of the validation rows stopped getting better.
+    EarlyStopping,
+    /// There was no more time.
+    Deadline,
 }
 
 impl TerminationReason {
@@ -42,6 +46,8 @@ impl TerminationReason {
             TerminationReason::FunctionValueConverged => "function_value_converged",
             TerminationReason::GradientConverged => "gradient_converged",
             TerminationReason::SearchFailed => "search_failed",
+            TerminationReason::EarlyStopping => "early_stopping",
+            TerminationReason::Deadline => "deadline",
         }
     }
 }
@@ -53,6 +59,8 @@ impl fmt::Display for TerminationReason {
             TerminationReason::FunctionValueConverged => "function value converged",
             TerminationReason::GradientConverged => "gradient converged",
             TerminationReason::SearchFailed => "line search failed",
+            TerminationReason::EarlyStopping => "stopped early",
+            TerminationReason::Deadline => "deadline reached",
         })
     }
 }

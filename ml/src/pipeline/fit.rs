@@ -13,12 +13,15 @@ use super::{FittedPipeline, PipelineSpec};
 use crate::error::MlError;
 use crate::frame::Frame;
 use crate::profile::{Profile, ProfileStatistics, ProfiledColumn};
-use crate::stages::{FittedStage, StageSpec, StageStatistics};
+use crate::stages::{Attributes, FittedStage, Fitting, StageSpec, StageStatistics};
 
 /// The progress of fitting one pipeline.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PipelineFit {
     stages: Vec<(StageSpec, Option<FittedStage>)>,
+    /// What the next pass starts with, for stages that one pass has not fitted.
+    #[serde(default)]
+    begun: BTreeMap<u32, StageStatistics>,
     /// The columns to be counted in the next pass.
     to_profile: Vec<ProfiledColumn>,
     profile: Option<Profile>,
@@ -51,6 +54,9 @@ pub enum PassStage {
         stage: u32,
         /// The stage.
         spec: StageSpec,
+        /// What it starts with; without it, with nothing.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        begun: Option<StageStatistics>,
     },
 }
 
@@ -88,7 +94,10 @@ impl FitPass {
     pub fn empty_statistics(&self) -> FitStatistics {
         let fits = self.stages.iter().filter_map(|stage| match stage {
             PassStage::Apply { .. } => None,
-            PassStage::Fit { stage, spec } => Some((*stage, spec.empty_statistics()?)),
+            PassStage::Fit { stage, spec, begun } => {
+                let begun = begun.clone();
+                Some((*stage, begun.unwrap_or_else(|| spec.no_statistics())))
+            }
         });
         FitStatistics {
             stages: fits.collect(),
@@ -102,14 +111,20 @@ impl FitPass {
     /// [`MlError::Stage`] naming the stage that met a row or column it cannot use.
     pub fn accumulate(&self, frame: &Frame, statistics: &mut FitStatistics) -> Result<(), MlError> {
         statistics.profile.accumulate(frame)?;
+        // What comes after the last stage to be fitted is of no use here.
+        let is_fit = |part: &PassStage| matches!(part, PassStage::Fit { .. });
+        let used = self.stages.iter().rposition(is_fit).map_or(0, |last| last + 1);
+        if used == 0 {
+            return Ok(());
+        }
         let mut frame = frame.clone();
-        for part in &self.stages {
+        for part in &self.stages[..used] {
             match part {
                 PassStage::Apply { stage, fitted } => {
                     let applied = fitted.transform(frame);
                     frame = applied.map_err(|e| e.in_stage(*stage as usize, fitted.spec().type_name()))?;
                 }
-                PassStage::Fit { stage, spec } => {
+                PassStage::Fit { stage, spec, .. } => {
                     let own = statistics.stages.get_mut(stage).ok_or_else(|| missing(*stage))?;
                     let done = spec.accumulate(&frame, own);
                     done.map_err(|e| e.in_stage(*stage as usize, spec.type_name()))?;
@@ -127,11 +142,38 @@ impl PipelineFit {
             let fitted = stage.as_transformer();
             (stage, fitted)
         });
-        PipelineFit {
+        let mut fit = PipelineFit {
             stages: stages.collect(),
+            begun: BTreeMap::new(),
             to_profile: Vec::new(),
             profile: None,
+        };
+        fit.fit_without_rows();
+        fit
+    }
+
+    /// Fits the stages that follow from what is known of their input columns.
+    fn fit_without_rows(&mut self) {
+        let (mut known, mut unknown) = (Attributes::default(), BTreeSet::new());
+        for (spec, fitted) in &mut self.stages {
+            let is_known = spec.inputs().iter().all(|input| !unknown.contains(*input));
+            if fitted.is_none() && is_known {
+                *fitted = spec.without_rows(&known);
+            }
+            match fitted {
+                Some(fitted) if is_known => known.add(fitted),
+                _ => unknown.extend(spec.outputs().into_iter().map(str::to_owned)),
+            }
         }
+    }
+
+    /// What is known of the columns that the stages before `position` make.
+    fn known_before(&self, position: usize) -> Attributes {
+        Attributes::after(
+            self.stages[..position]
+                .iter()
+                .filter_map(|(_, fitted)| fitted.as_ref()),
+        )
     }
 
     /// The first pass counts these columns too; a pipeline with nothing to fit gets one for it.
@@ -163,13 +205,14 @@ impl PipelineFit {
                 None if ready => pass.push(PassStage::Fit {
                     stage,
                     spec: spec.clone(),
+                    begun: self.begun.get(&stage).cloned(),
                 }),
                 _ => {}
             }
             if ready && fitted.is_some() {
                 continue;
             }
-            unavailable.insert(spec.output());
+            unavailable.extend(spec.outputs());
             // Later stages must be fitted on the rows this one leaves over, as a stage-by-stage fit would.
             if spec.drops_rows() {
                 break;
@@ -196,15 +239,23 @@ impl PipelineFit {
             self.to_profile.clear();
         }
         for part in pass.stages {
-            let PassStage::Fit { stage, spec } = part else {
+            let PassStage::Fit { stage, spec, .. } = part else {
                 continue;
             };
             let own = statistics.stages.remove(&stage).ok_or_else(|| missing(stage))?;
-            let fitted = spec
-                .fit(own)
+            let known = self.known_before(stage as usize);
+            let fitting = spec
+                .fit(own, &known)
                 .map_err(|e| e.in_stage(stage as usize, spec.type_name()))?;
-            self.stages[stage as usize].1 = Some(fitted);
+            match fitting {
+                Fitting::Done(fitted) => {
+                    self.begun.remove(&stage);
+                    self.stages[stage as usize].1 = Some(fitted);
+                }
+                Fitting::Again(next) => drop(self.begun.insert(stage, next)),
+            }
         }
+        self.fit_without_rows();
         match statistics.stages.keys().next() {
             Some(stage) => Err(MlError::ForeignStatistics(format!(
                 "stage {stage} is not fitted in it"

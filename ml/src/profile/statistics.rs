@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::buckets::Buckets;
-use super::exact_sum::ExactSum;
 use super::{ColumnProfile, Profile, ValueProfile};
+use crate::buckets::Buckets;
 use crate::error::MlError;
+use crate::exact_sum::ExactSum;
 use crate::frame::{Column, Frame};
 
 /// Categories that a profile tells apart.
@@ -82,9 +82,7 @@ impl ProfileStatistics {
         self.rows += frame.rows() as u64;
         for own in &mut self.columns {
             let column = frame.column(&own.name)?;
-            own.nulls += (0..frame.rows())
-                .filter(|row| !own.values.add(column, *row))
-                .count() as u64;
+            own.nulls += (frame.rows() - own.values.add_all(column, frame.rows())) as u64;
         }
         Ok(())
     }
@@ -153,33 +151,31 @@ impl ColumnStatistics {
 }
 
 impl ValueStatistics {
-    /// Adds the value of a row, if it has one; whether it has. A NaN is none to a model, as to Spark's assembler.
-    fn add(&mut self, column: &Column, row: usize) -> bool {
-        if column.is_null(row) {
-            return false;
-        }
+    /// Adds the values of `rows` rows; returns how many have one. A NaN is none to a model, as to Spark's assembler.
+    fn add_all(&mut self, column: &Column, rows: usize) -> usize {
+        let present = (0..rows).filter(|row| !column.is_null(*row));
         match self {
             Self::Categories(counts) => {
-                let Some(category) = column.text(row) else {
-                    return false;
-                };
-                match counts.get_mut(category.as_ref()) {
-                    Some(count) => *count += 1,
-                    None => drop(counts.insert(category.into_owned(), 1)),
+                let mut added = 0;
+                for category in present.filter_map(|row| column.text(row)) {
+                    match counts.get_mut(category.as_ref()) {
+                        Some(count) => *count += 1,
+                        None => drop(counts.insert(category.into_owned(), 1)),
+                    }
+                    added += 1;
                 }
+                added
             }
             Self::Numbers { buckets, sum, finite } => {
-                let Some(value) = column.number(row).filter(|value| !value.is_nan()) else {
-                    return false;
-                };
-                buckets.add(value);
-                if value.is_finite() {
-                    sum.add(value);
-                    *finite += 1;
-                }
+                let numbers = present.filter_map(|row| column.number(row));
+                let values: Vec<f64> = numbers.filter(|value| !value.is_nan()).collect();
+                buckets.add_all(&values);
+                let of_sum = || values.iter().copied().filter(|value| value.is_finite());
+                sum.add_all(of_sum());
+                *finite += of_sum().count() as u64;
+                values.len()
             }
         }
-        true
     }
 
     fn finish(self) -> ValueProfile {

@@ -4,6 +4,8 @@
 //! out = (x − E_min)·((max − min)/(E_max − E_min)) + min. The factor is computed first, which fixes the rounding.
 //! A constant element becomes (min + max)/2; values outside the training range are not clipped.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
 use crate::error::MlError;
@@ -74,6 +76,7 @@ impl MinMaxScaler {
     ) -> Result<(), MlError> {
         let column = frame.column(&self.input)?;
         let (width, values) = vectors(&self.input, column)?;
+        let values = &values[..];
         for row in (0..frame.rows()).filter(|row| !column.is_null(*row)) {
             let vector = &values[row * width..(row + 1) * width];
             widen(min, max, vector, vector)?;
@@ -139,9 +142,22 @@ pub(super) fn widen(
     Ok(())
 }
 
-fn vectors<'a>(name: &str, column: &'a Column) -> Result<(usize, &'a [f64]), MlError> {
+/// Most elements of a vector whose zeros are to be written out: of a frame's rows that is a gigabyte, about.
+const MOST_ELEMENTS: usize = 1 << 13;
+
+/// Width and values of all rows, zeros included: a range has no place for values that are not there, and what is scaled has
+/// hardly a zero any more (Spark's scaler makes dense vectors, too).
+fn vectors<'a>(name: &str, column: &'a Column) -> Result<(usize, Cow<'a, [f64]>), MlError> {
     match &column.data {
-        ColumnData::Vector { width, values } => Ok((*width, values)),
+        ColumnData::Vector { width, values } => Ok((*width, values.into())),
+        ColumnData::Sparse(vectors) if vectors.width() <= MOST_ELEMENTS => {
+            Ok((vectors.width(), vectors.to_dense().into()))
+        }
+        ColumnData::Sparse(vectors) => Err(MlError::Requirement(format!(
+            "MinMaxScaler writes out the zeros of column {name}, of which it takes at most {MOST_ELEMENTS} elements, \
+             but got {}; scale the numbers before they are assembled with the encoded categories",
+            vectors.width()
+        ))),
         _ => Err(MlError::WrongKind {
             column: name.to_owned(),
             expected: ColumnKind::Vector.to_string(),
@@ -151,6 +167,33 @@ fn vectors<'a>(name: &str, column: &'a Column) -> Result<(usize, &'a [f64]), MlE
 }
 
 impl FittedMinMaxScaler {
+    /// The factor of each element; `None` for a constant one.
+    fn scales(&self) -> Vec<Option<f64>> {
+        let (min, max) = (self.params.min, self.params.max);
+        let ranges = self.original_min.iter().zip(&self.original_max);
+        ranges
+            .map(|(lowest, highest)| highest - lowest)
+            .map(|range| (range != 0.0).then(|| (max - min) / range))
+            .collect()
+    }
+
+    /// What a constant element becomes.
+    fn midpoint(&self) -> f64 {
+        (self.params.max + self.params.min) / 2.0
+    }
+
+    /// Factor and shift of each element; a transform rounds in another order.
+    pub(crate) fn scaling(&self) -> Vec<(f64, f64)> {
+        let scales = self.scales();
+        let of_elements = scales.iter().zip(&self.original_min);
+        of_elements
+            .map(|(scale, lowest)| match scale {
+                Some(scale) => (*scale, self.params.min - lowest * scale),
+                None => (0.0, self.midpoint()),
+            })
+            .collect()
+    }
+
     pub(super) fn transform(&self, frame: Frame) -> Result<Frame, MlError> {
         let column = frame.column(&self.params.input)?;
         let (width, values) = vectors(&self.params.input, column)?;
@@ -163,13 +206,9 @@ impl FittedMinMaxScaler {
                 });
             }
         }
-        let (min, max) = (self.params.min, self.params.max);
-        let midpoint = (max + min) / 2.0;
-        let scales: Vec<Option<f64>> = (self.original_min.iter().zip(&self.original_max))
-            .map(|(lowest, highest)| highest - lowest)
-            .map(|range| (range != 0.0).then(|| (max - min) / range))
-            .collect();
-        let mut scaled = values.to_vec();
+        let (min, midpoint) = (self.params.min, self.midpoint());
+        let scales = self.scales();
+        let mut scaled = values.into_owned();
         for row in scaled.chunks_exact_mut(width.max(1)) {
             for ((value, scale), lowest) in row.iter_mut().zip(&scales).zip(&self.original_min) {
                 *value = match scale {
@@ -191,6 +230,7 @@ impl FittedMinMaxScaler {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::frame::SparseVectors;
 
     fn frame(values: &[f64]) -> Frame {
         let data = ColumnData::Vector {
@@ -247,6 +287,34 @@ mod tests {
             output(&stage, frame(&[9.0, 20.0, 0.0])),
             [0.5, 2.0, -1.0],
             "not clipped"
+        );
+    }
+
+    #[test]
+    fn zeros_that_are_not_mentioned_count_and_wide_vectors_are_refused() {
+        let sparse = |width: usize, rows: &[&[(u32, f64)]]| {
+            let mut vectors = SparseVectors::empty(width);
+            for row in rows {
+                vectors.push(row.iter().copied()).expect("ascending");
+            }
+            Frame::new(rows.len())
+                .with_column("v", Column::new(ColumnData::Sparse(vectors)))
+                .expect("one column")
+        };
+        let rows = sparse(3, &[&[(0, 5.0), (1, 2.0)], &[(0, 7.0), (2, -4.0)]]);
+        let stage = fitted(&scaler(0.0, 1.0), &rows);
+        assert_eq!(stage.original_min, [5.0, 0.0, -4.0]);
+        assert_eq!(stage.original_max, [7.0, 2.0, 0.0]);
+        assert_eq!(output(&stage, rows), [0.0, 1.0, 1.0, 1.0, 0.0, 0.0]);
+
+        let wide = sparse(MOST_ELEMENTS + 1, &[&[]]);
+        let (mut min, mut max, mut count) = (Vec::new(), Vec::new(), 0);
+        let error = scaler(0.0, 1.0)
+            .observe(&wide, &mut min, &mut max, &mut count)
+            .expect_err("too wide");
+        assert!(
+            error.to_string().contains("at most 8192 elements, but got 8193"),
+            "{error}"
         );
     }
 

@@ -6,7 +6,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::HandleInvalid;
+use super::columns::has_columns;
+use super::stage::{Fitting, Stage, Transform, foreign};
+use super::{Attributes, FittedStage, HandleInvalid, StageSpec, StageStatistics};
 use crate::error::MlError;
 use crate::frame::{Column, ColumnData, ColumnKind, Frame};
 
@@ -26,14 +28,22 @@ pub enum StringOrder {
 }
 
 /// Parameters of a StringIndexer. Columns other than text are cast to text first, as Spark casts them
-/// (`1`, `1.0`, `true`).
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// (`1`, `1.0`, `true`). One column (`input`, `output`) or several at once (`inputs`, `outputs`).
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StringIndexer {
     /// The column to index.
-    pub input: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub input: Option<String>,
     /// The column of indices (doubles) to add.
-    pub output: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output: Option<String>,
+    /// The columns to index, where they are several.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub inputs: Vec<String>,
+    /// The columns to add, one for each of `inputs`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub outputs: Vec<String>,
     /// Spark's `stringOrderType`.
     #[serde(default)]
     pub order: StringOrder,
@@ -42,50 +52,65 @@ pub struct StringIndexer {
     pub handle_invalid: HandleInvalid,
 }
 
+has_columns!(StringIndexer);
+
 /// A StringIndexer that knows its labels: the index of a label is its position.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FittedStringIndexer {
     /// The parameters it was fitted with.
     pub params: StringIndexer,
-    /// The labels in index order.
-    pub labels: Vec<String>,
+    /// The labels of each column in index order. In a file those of an indexer of one column are a plain list.
+    #[serde(with = "label_lists")]
+    pub labels: Vec<Vec<String>>,
 }
 
-/// Checks the kind of the input and returns the kind of the output.
-pub(super) fn check(inputs: &[(&str, ColumnKind)]) -> Result<ColumnKind, MlError> {
-    for (column, kind) in inputs {
-        if *kind == ColumnKind::Vector {
-            let expected = "either string or numeric".to_owned();
-            return Err(MlError::WrongKind {
-                column: (*column).to_owned(),
-                expected,
-                actual: *kind,
-            });
-        }
+/// Labels in a model file: a list for `input`, a list of lists for `inputs`.
+mod label_lists {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    #[derive(Serialize, Deserialize)]
+    #[serde(untagged)]
+    enum Lists<O, S> {
+        One(O),
+        Several(S),
     }
-    Ok(ColumnKind::Double)
+
+    pub(super) fn serialize<S: Serializer>(labels: &[Vec<String>], serializer: S) -> Result<S::Ok, S::Error> {
+        let lists: Lists<&[String], _> = match labels {
+            [one] => Lists::One(one),
+            several => Lists::Several(several),
+        };
+        lists.serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Vec<Vec<String>>, D::Error> {
+        Ok(
+            match Lists::<Vec<String>, Vec<Vec<String>>>::deserialize(deserializer)? {
+                Lists::One(one) => vec![one],
+                Lists::Several(several) => several,
+            },
+        )
+    }
+}
+
+/// Refuses columns that can't be indexed.
+fn check_kinds(inputs: &[(&str, ColumnKind)]) -> Result<(), MlError> {
+    match inputs.iter().find(|(_, kind)| *kind == ColumnKind::Vector) {
+        Some((column, kind)) => Err(MlError::WrongKind {
+            column: (*column).to_owned(),
+            expected: "either string or numeric".to_owned(),
+            actual: *kind,
+        }),
+        None => Ok(()),
+    }
 }
 
 impl StringIndexer {
-    /// Counts the labels of `frame`.
-    pub(super) fn count(&self, frame: &Frame, counts: &mut BTreeMap<String, u64>) -> Result<(), MlError> {
-        let column = frame.column(&self.input)?;
-        check(&[(&self.input, column.kind())])?;
-        for row in (0..frame.rows()).filter(|row| !column.is_null(*row)) {
-            let Some(label) = column.text(row) else { continue };
-            match counts.get_mut(label.as_ref()) {
-                Some(count) => *count += 1,
-                None => {
-                    counts.insert(label.into_owned(), 1);
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Puts the labels in order.
-    pub(super) fn fit(&self, counts: BTreeMap<String, u64>) -> FittedStringIndexer {
+    /// Puts the labels of one column in order.
+    fn ordered(&self, counts: BTreeMap<String, u64>) -> Vec<String> {
         // The map is in ascending label order and the sort is stable, so ties stay ascending.
         let mut counted: Vec<(String, u64)> = counts.into_iter().collect();
         match self.order {
@@ -94,26 +119,108 @@ impl StringIndexer {
             StringOrder::AlphabetDesc => counted.reverse(),
             StringOrder::AlphabetAsc => {}
         }
-        let labels = counted.into_iter().map(|(label, _)| label).collect();
-        FittedStringIndexer {
+        counted.into_iter().map(|(label, _)| label).collect()
+    }
+}
+
+/// Counts the labels of a column.
+fn count(frame: &Frame, name: &str, counts: &mut BTreeMap<String, u64>) -> Result<(), MlError> {
+    let column = frame.column(name)?;
+    check_kinds(&[(name, column.kind())])?;
+    for row in (0..frame.rows()).filter(|row| !column.is_null(*row)) {
+        let Some(label) = column.text(row) else { continue };
+        match counts.get_mut(label.as_ref()) {
+            Some(count) => *count += 1,
+            None => {
+                counts.insert(label.into_owned(), 1);
+            }
+        }
+    }
+    Ok(())
+}
+
+impl Stage for StringIndexer {
+    fn inputs(&self) -> Vec<&str> {
+        self.columns().read()
+    }
+
+    fn outputs(&self) -> Vec<&str> {
+        self.columns().added()
+    }
+
+    fn drops_rows(&self) -> bool {
+        self.handle_invalid == HandleInvalid::Skip
+    }
+
+    fn check(&self, inputs: &[(&str, ColumnKind)]) -> Result<Vec<ColumnKind>, MlError> {
+        self.columns().check("StringIndexer")?;
+        check_kinds(inputs)?;
+        Ok(vec![ColumnKind::Double; inputs.len()])
+    }
+
+    fn no_statistics(&self) -> StageStatistics {
+        match self.columns().read().len() {
+            1 => StageStatistics::LabelCounts(BTreeMap::new()),
+            several => StageStatistics::LabelCountsOf(vec![BTreeMap::new(); several]),
+        }
+    }
+
+    fn accumulate(&self, frame: &Frame, statistics: &mut StageStatistics) -> Result<(), MlError> {
+        let inputs = self.columns().read();
+        match (statistics, inputs.as_slice()) {
+            (StageStatistics::LabelCounts(counts), [input]) => count(frame, input, counts),
+            (StageStatistics::LabelCountsOf(counts), inputs) if counts.len() == inputs.len() => inputs
+                .iter()
+                .zip(counts)
+                .try_for_each(|(input, counts)| count(frame, input, counts)),
+            _ => Err(foreign()),
+        }
+    }
+
+    fn fit(&self, statistics: StageStatistics, _known: &Attributes) -> Result<Fitting, MlError> {
+        let counts = match statistics {
+            StageStatistics::LabelCounts(counts) => vec![counts],
+            StageStatistics::LabelCountsOf(counts) => counts,
+            _ => return Err(foreign()),
+        };
+        if counts.len() != self.columns().read().len() {
+            return Err(foreign());
+        }
+        let labels = counts.into_iter().map(|counts| self.ordered(counts)).collect();
+        Ok(Fitting::Done(FittedStage::StringIndexer(FittedStringIndexer {
             params: self.clone(),
             labels,
-        }
+        })))
     }
 }
 
 impl FittedStringIndexer {
-    pub(super) fn transform(&self, frame: Frame) -> Result<Frame, MlError> {
-        let column = frame.column(&self.params.input)?;
-        check(&[(&self.params.input, column.kind())])?;
-        let index_of: BTreeMap<&str, usize> = self
-            .labels
+    /// Returns input, output and labels of each column.
+    pub fn columns(&self) -> impl Iterator<Item = (&str, &str, &[String])> {
+        let labels = self.labels.iter().map(Vec::as_slice);
+        self.params
+            .columns()
+            .pairs()
+            .zip(labels)
+            .map(|((input, output), labels)| (input, output, labels))
+    }
+
+    /// The indices of one column; `kept` loses the rows to be dropped.
+    fn indices(
+        &self,
+        frame: &Frame,
+        input: &str,
+        labels: &[String],
+        kept: &mut [bool],
+    ) -> Result<Vec<f64>, MlError> {
+        let column = frame.column(input)?;
+        check_kinds(&[(input, column.kind())])?;
+        let index_of: BTreeMap<&str, usize> = labels
             .iter()
             .enumerate()
             .map(|(index, label)| (label.as_str(), index))
             .collect();
         let mut indices = vec![0.0; frame.rows()];
-        let mut kept = vec![true; frame.rows()];
         for row in 0..frame.rows() {
             let label = if column.is_null(row) {
                 None
@@ -123,12 +230,28 @@ impl FittedStringIndexer {
             let found = label.as_ref().and_then(|label| index_of.get(label.as_ref()));
             match (found, self.params.handle_invalid) {
                 (Some(index), _) => indices[row] = *index as f64,
-                (None, HandleInvalid::Keep) => indices[row] = self.labels.len() as f64,
+                (None, HandleInvalid::Keep) => indices[row] = labels.len() as f64,
                 (None, HandleInvalid::Skip) => kept[row] = false,
-                (None, HandleInvalid::Error) => return Err(self.invalid(frame.origin(row), label.as_deref())),
+                (None, HandleInvalid::Error) => {
+                    return Err(invalid(input, frame.origin(row), label.as_deref()));
+                }
             }
         }
-        let frame = frame.with_column(&self.params.output, Column::new(ColumnData::Double(indices)))?;
+        Ok(indices)
+    }
+}
+
+impl Transform for FittedStringIndexer {
+    fn spec(&self) -> StageSpec {
+        StageSpec::StringIndexer(self.params.clone())
+    }
+
+    fn transform(&self, mut frame: Frame) -> Result<Frame, MlError> {
+        let mut kept = vec![true; frame.rows()];
+        for (input, output, labels) in self.columns() {
+            let indices = self.indices(&frame, input, labels, &mut kept)?;
+            frame = frame.with_column(output, Column::new(ColumnData::Double(indices)))?;
+        }
         if kept.contains(&false) {
             frame.retain(&kept)
         } else {
@@ -136,21 +259,29 @@ impl FittedStringIndexer {
         }
     }
 
-    fn invalid(&self, row: usize, label: Option<&str>) -> MlError {
-        let text = match label {
-            Some(label) => {
-                format!("Unseen label: {label}. To handle unseen labels, set Param handleInvalid to keep.")
+    fn describe(&self, known: &mut Attributes) {
+        for (_, output, labels) in self.columns() {
+            let mut values = labels.to_vec();
+            if self.params.handle_invalid == HandleInvalid::Keep {
+                // Spark's name for the extra index.
+                values.push("__unknown".to_owned());
             }
-            None => "StringIndexer encountered NULL value. To handle or skip NULLS, try setting \
-                     StringIndexer.handleInvalid."
-                .to_owned(),
-        };
-        MlError::Value {
-            column: self.params.input.clone(),
-            row,
-            text,
+            known.put_scalar(output, Some(values));
         }
     }
+}
+
+fn invalid(column: &str, row: usize, label: Option<&str>) -> MlError {
+    let text = match label {
+        Some(label) => {
+            format!("Unseen label: {label}. To handle unseen labels, set Param handleInvalid to keep.")
+        }
+        None => "StringIndexer encountered NULL value. To handle or skip NULLS, try setting \
+                 StringIndexer.handleInvalid."
+            .to_owned(),
+    };
+    let column = column.to_owned();
+    MlError::Value { column, row, text }
 }
 
 #[cfg(test)]
@@ -174,14 +305,20 @@ mod tests {
 
     fn fitted(order: StringOrder, handle_invalid: HandleInvalid, frame: &Frame) -> FittedStringIndexer {
         let stage = StringIndexer {
-            input: "s".into(),
-            output: "i".into(),
+            input: Some("s".into()),
+            output: Some("i".into()),
             order,
             handle_invalid,
+            ..StringIndexer::default()
         };
-        let mut counts = BTreeMap::new();
-        stage.count(frame, &mut counts).expect("text can be counted");
-        stage.fit(counts)
+        let mut statistics = stage.no_statistics();
+        stage
+            .accumulate(frame, &mut statistics)
+            .expect("text can be counted");
+        match stage.fit(statistics, &Attributes::default()) {
+            Ok(Fitting::Done(FittedStage::StringIndexer(fitted))) => fitted,
+            other => panic!("unexpected {other:?}"),
+        }
     }
 
     fn indices(frame: &Frame) -> Vec<f64> {
@@ -205,7 +342,7 @@ mod tests {
         for (order, labels) in cases {
             assert_eq!(
                 fitted(order, HandleInvalid::Error, &sample()).labels,
-                labels,
+                [labels],
                 "{order:?}"
             );
         }
@@ -250,7 +387,9 @@ mod tests {
             let frame = Frame::new(2)
                 .with_column("s", Column::new(data))
                 .expect("one column");
-            fitted(StringOrder::AlphabetAsc, HandleInvalid::Error, &frame).labels
+            fitted(StringOrder::AlphabetAsc, HandleInvalid::Error, &frame)
+                .labels
+                .remove(0)
         };
         assert_eq!(labels(ColumnData::Integer(vec![1, 10])), ["1", "10"]);
         assert_eq!(labels(ColumnData::Double(vec![1.0, 1e7])), ["1.0", "1.0E7"]);

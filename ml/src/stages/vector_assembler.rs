@@ -1,11 +1,14 @@
 //! VectorAssembler: concatenates number and vector columns into one vector of doubles
 //! (`org.apache.spark.ml.feature.VectorAssembler`).
+//!
+//! The vectors leave their zeros out if one of the columns does. Spark decides for each row by what is shorter; here all rows
+//! of a pipeline have one form, so that what is computed of them follows from the pipeline.
 
 use serde::{Deserialize, Serialize};
 
 use super::HandleInvalid;
 use crate::error::MlError;
-use crate::frame::{Column, ColumnData, ColumnKind, Frame};
+use crate::frame::{Column, ColumnData, ColumnKind, Frame, SparseVectors};
 
 /// Parameters of a VectorAssembler; there is nothing to fit.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -52,26 +55,16 @@ impl VectorAssembler {
             .zip(columns.iter().map(|c| c.kind()))
             .collect();
         self.check(&kinds)?;
-        let width = columns.iter().map(|column| element_count(column)).sum();
-        let mut values = vec![0.0; frame.rows() * width];
-        let mut kept = vec![true; frame.rows()];
-        let mut offset = 0;
-        for (name, column) in self.inputs.iter().zip(&columns) {
-            let elements = element_count(column);
-            for (row, kept) in kept.iter_mut().enumerate() {
-                let start = row * width + offset;
-                if !self.copy(column, row, &mut values[start..start + elements]) {
-                    match self.handle_invalid {
-                        HandleInvalid::Error => return Err(invalid(name, column, row, &frame)),
-                        HandleInvalid::Skip => *kept = false,
-                        HandleInvalid::Keep => {}
-                    }
-                }
-            }
-            offset += elements;
-        }
-        let column = Column::new(ColumnData::Vector { width, values });
-        let frame = frame.with_column(&self.output, column)?;
+        let kept = self.usable_rows(&columns, &frame)?;
+        // The form follows from the pipeline alone, never from what a frame holds.
+        let is_sparse = columns
+            .iter()
+            .any(|column| matches!(column.data, ColumnData::Sparse(_)));
+        let data = match is_sparse {
+            true => ColumnData::Sparse(sparse(&columns, frame.rows())?),
+            false => dense(&columns, frame.rows()),
+        };
+        let frame = frame.with_column(&self.output, Column::new(data))?;
         if kept.contains(&false) {
             frame.retain(&kept)
         } else {
@@ -79,28 +72,92 @@ impl VectorAssembler {
         }
     }
 
-    /// Copies the value of one row and returns whether it was valid; an invalid one becomes NaN.
-    fn copy(&self, column: &Column, row: usize, target: &mut [f64]) -> bool {
-        if column.is_null(row) {
-            target.fill(f64::NAN);
-            return false;
+    /// Returns which rows are kept.
+    ///
+    /// # Errors
+    /// With `handle_invalid = "error"` the first value, column by column, that can't be used.
+    fn usable_rows(&self, columns: &[&Column], frame: &Frame) -> Result<Vec<bool>, MlError> {
+        let mut kept = vec![true; frame.rows()];
+        for (name, column) in self.inputs.iter().zip(columns) {
+            for row in (0..frame.rows()).filter(|row| !is_valid(column, *row)) {
+                match self.handle_invalid {
+                    HandleInvalid::Error => return Err(invalid(name, column, row, frame)),
+                    HandleInvalid::Skip => kept[row] = false,
+                    HandleInvalid::Keep => {}
+                }
+            }
         }
-        if let ColumnData::Vector { width, values } = &column.data {
-            target.copy_from_slice(&values[row * width..(row + 1) * width]);
-            return true;
-        }
-        let value = column.number(row).unwrap_or(f64::NAN);
-        target.fill(value);
-        !value.is_nan()
+        Ok(kept)
     }
+}
+
+/// Returns the columns side by side.
+fn dense(columns: &[&Column], rows: usize) -> ColumnData {
+    let width = columns.iter().map(|column| element_count(column)).sum();
+    let mut values = vec![0.0; rows * width];
+    let mut offset = 0;
+    for column in columns {
+        let elements = element_count(column);
+        for row in 0..rows {
+            let start = row * width + offset;
+            let target = &mut values[start..start + elements];
+            match &column.data {
+                _ if column.is_null(row) => target.fill(f64::NAN),
+                ColumnData::Vector { width, values } => {
+                    target.copy_from_slice(&values[row * width..(row + 1) * width]);
+                }
+                _ => target.fill(column.number(row).unwrap_or(f64::NAN)),
+            }
+        }
+        offset += elements;
+    }
+    ColumnData::Vector { width, values }
+}
+
+/// Returns the columns side by side, zeros left out.
+fn sparse(columns: &[&Column], rows: usize) -> Result<SparseVectors, MlError> {
+    let width = columns.iter().map(|column| element_count(column)).sum();
+    if width > u32::MAX as usize {
+        let text = format!(
+            "a vector has at most {} elements, these columns have {width}",
+            u32::MAX
+        );
+        return Err(MlError::Requirement(text));
+    }
+    let mut vectors = SparseVectors::empty(width);
+    let mut elements: Vec<(u32, f64)> = Vec::new();
+    for row in 0..rows {
+        elements.clear();
+        let mut offset = 0;
+        for column in columns {
+            let count = element_count(column) as u32;
+            match &column.data {
+                _ if column.is_null(row) => elements.extend((offset..offset + count).map(|i| (i, f64::NAN))),
+                ColumnData::Sparse(vectors) => {
+                    elements.extend(vectors.row(row).map(|(index, value)| (offset + index, value)));
+                }
+                ColumnData::Vector { width, values } => {
+                    let values = &values[row * width..(row + 1) * width];
+                    elements.extend((offset..).zip(values.iter().copied()));
+                }
+                _ => elements.push((offset, column.number(row).unwrap_or(f64::NAN))),
+            }
+            offset += count;
+        }
+        vectors.push(elements.iter().copied().filter(|(_, value)| *value != 0.0))?;
+    }
+    Ok(vectors)
+}
+
+/// Whether the value in `row` can be used: NaN inside a vector can.
+fn is_valid(column: &Column, row: usize) -> bool {
+    let is_nan = || column.number(row).is_some_and(f64::is_nan);
+    !column.is_null(row) && !is_nan()
 }
 
 /// Returns how many elements of the vector `column` gives.
 fn element_count(column: &Column) -> usize {
-    match &column.data {
-        ColumnData::Vector { width, .. } => *width,
-        _ => 1,
-    }
+    column.vector_width().unwrap_or(1)
 }
 
 fn invalid(name: &str, column: &Column, row: usize, frame: &Frame) -> MlError {
@@ -184,6 +241,41 @@ mod tests {
             values[4].is_nan() && values[8].is_nan() && values[9] == 7.0,
             "{values:?}"
         );
+    }
+
+    #[test]
+    fn one_sparse_column_makes_sparse_vectors_of_the_same_values() {
+        let sparse = |handle_invalid| {
+            let rows = frame(vec![0.0, f64::NAN, -3.0], vec![true, true, false]);
+            let mut categories = SparseVectors::empty(3);
+            for row in [vec![(2, 1.0)], vec![], vec![(0, 1.0)]] {
+                categories.push(row).expect("ascending");
+            }
+            let frame = rows
+                .with_column("c", Column::new(ColumnData::Sparse(categories)))
+                .expect("three rows");
+            let inputs = ["x", "c", "v"].map(str::to_owned).to_vec();
+            let output = "o".to_owned();
+            let stage = VectorAssembler {
+                inputs,
+                output,
+                handle_invalid,
+            };
+            stage.transform(frame)
+        };
+        let vectors = |frame: Frame| match &frame.column("o").expect("the output").data {
+            ColumnData::Sparse(vectors) => vectors.clone(),
+            other => panic!("unexpected {other:?}"),
+        };
+        let kept = vectors(sparse(HandleInvalid::Keep).expect("kept"));
+        assert_eq!((kept.rows(), kept.width()), (3, 6));
+        let row: Vec<_> = kept.row(0).collect();
+        assert_eq!(row, [(3, 1.0), (4, 7.0), (5, 7.0)], "a zero is left out");
+        assert!(kept.values(1)[0].is_nan() && kept.values(2)[0].is_nan());
+        assert_eq!(kept.indices(2), [0, 1, 4, 5]);
+        let skipped = vectors(sparse(HandleInvalid::Skip).expect("skipped"));
+        assert_eq!(skipped.to_dense(), [0.0, 0.0, 0.0, 1.0, 7.0, 7.0]);
+        assert!(sparse(HandleInvalid::Error).is_err());
     }
 
     #[test]

@@ -64,7 +64,7 @@ fn merge_as<T>(owners: &[usize], leaf: impl Fn(usize) -> T, merge: impl Fn(T, T)
 }
 
 /// A whole training over partitions, placed as `owners` says.
-fn train(parts: &[Vec<Block>], owners: &[usize], elastic_net: f64) -> Fit {
+pub(crate) fn train(parts: &[Vec<Block>], owners: &[usize], elastic_net: f64) -> Fit {
     let summary = merge_as(
         owners,
         |p| Summary::of_blocks(&parts[p]).expect("few classes"),
@@ -81,7 +81,7 @@ fn train(parts: &[Vec<Block>], owners: &[usize], elastic_net: f64) -> Fit {
     training.into_fit().expect("it finished")
 }
 
-fn bits(fit: &Fit) -> Vec<u64> {
+pub(crate) fn bits(fit: &Fit) -> Vec<u64> {
     let values = fit
         .coefficient_matrix
         .iter()
@@ -141,6 +141,7 @@ proptest! {
             weight_sum: values[1].abs(),
             rows: 1,
             gradient_sum: values[2..].to_vec(),
+            hessian_weight_sum: values[2].abs(),
             hessian_sum: values[1..].to_vec(),
         });
         let left = a.clone().merge(b.clone()).merge(c.clone());

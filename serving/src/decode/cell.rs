@@ -136,7 +136,7 @@ pub(super) fn push(data: &mut ColumnData, kind: ColumnKind, cell: Cell<'_>) -> R
         }
         ColumnData::Double(values) => values.push(cell.double()?),
         ColumnData::Text(values) => values.push(cell.text()?),
-        ColumnData::Vector { .. } => return Err(NotTaken),
+        ColumnData::Vector { .. } | ColumnData::Sparse(_) => return Err(NotTaken),
     }
     Ok(())
 }

@@ -2,11 +2,12 @@
 
 use std::collections::HashSet;
 
-use rookery_ml::{Column, ColumnData, ColumnKind, Frame, InputColumn};
+use rookery_ml::{Column, ColumnData, ColumnKind, DefaultValue, Frame, InputColumn};
 
 use super::cell::{self, Cell};
 use super::{Decoded, Decoder};
 use crate::Refusal;
+use crate::plan::Plan;
 use crate::unusable::expectation;
 use crate::wrong::{WrongValue, WrongValues};
 
@@ -87,7 +88,10 @@ impl<'a> Table<'a> {
         for (building, input) in self.columns.iter_mut().zip(self.decoder.inputs()) {
             if building.length < self.rows {
                 building.absent += 1;
-                building.push_null(input.kind);
+                match default_of(&self.decoder, &input.name) {
+                    Some(default) => building.push(input.kind, default),
+                    None => building.push_null(input.kind),
+                }
             }
         }
     }
@@ -102,18 +106,30 @@ impl<'a> Table<'a> {
         self.rows = rows;
     }
 
-    /// Replaces what a column holds.
-    pub(super) fn set(&mut self, column: usize, found: Column) {
+    /// Adds `rows` values to a column that has none or such.
+    pub(super) fn append(&mut self, column: usize, rows: usize, found: Column) {
         let building = &mut self.columns[column];
-        building.data = found.data;
-        building.validity = found.validity;
+        let before = building.length;
+        match before {
+            0 => building.data = found.data,
+            _ => extend(&mut building.data, found.data),
+        }
+        building.length += rows;
+        building.validity = match (building.validity.take(), found.validity) {
+            (None, None) => None,
+            (all, more) => {
+                let mut all = all.unwrap_or_else(|| vec![true; before]);
+                all.extend(more.unwrap_or_else(|| vec![true; rows]));
+                Some(all)
+            }
+        };
     }
 
     /// The finished columns.
     ///
     /// # Errors
     /// There is no row, or a column that no row has.
-    pub(super) fn finish(self, lines: Option<Vec<u64>>) -> Result<Decoded, Refusal> {
+    pub(super) fn finish(mut self, lines: Option<Vec<u64>>) -> Result<Decoded, Refusal> {
         let rows = self.rows;
         if rows == 0 {
             return Err(Refusal::bad_request(format!(
@@ -122,6 +138,13 @@ impl<'a> Table<'a> {
             )));
         }
         let inputs = self.decoder.inputs();
+        // Of a table that was filled column by column.
+        for (building, input) in self.columns.iter_mut().zip(inputs) {
+            let default = default_of(&self.decoder, &input.name).filter(|_| building.length == 0);
+            if let Some(default) = default {
+                (0..rows).for_each(|_| building.push(input.kind, default));
+            }
+        }
         let absent = self
             .columns
             .iter()
@@ -148,6 +171,16 @@ impl<'a> Table<'a> {
 }
 
 impl Building {
+    /// Adds a value that the column is known to take.
+    fn push(&mut self, kind: ColumnKind, cell: Cell<'_>) {
+        if cell::push(&mut self.data, kind, cell).is_ok() {
+            self.length += 1;
+            if let Some(validity) = &mut self.validity {
+                validity.push(true);
+            }
+        }
+    }
+
     fn push_null(&mut self, kind: ColumnKind) {
         // A column takes a null, unless it is a vector, of which no request has values.
         if cell::push(&mut self.data, kind, Cell::Null).is_ok() {
@@ -175,6 +208,8 @@ impl Decoder<'_> {
         &self,
         missing: impl Iterator<Item = &'b InputColumn>,
     ) -> Result<(), Refusal> {
+        let has_default = |input: &&InputColumn| default_of(self, &input.name).is_some();
+        let missing = missing.filter(|input| !has_default(input));
         let names: Vec<String> = missing.map(|input| format!("'{}'", input.name)).collect();
         if names.is_empty() {
             return Ok(());
@@ -188,6 +223,28 @@ impl Decoder<'_> {
                 self.reads()
             ),
         ))
+    }
+}
+
+/// What stands in for a column that is left out.
+fn default_of<'a>(decoder: &Decoder<'a>, name: &str) -> Option<Cell<'a>> {
+    let plan: &'a Plan = decoder.plan;
+    let input = plan.inputs.iter().find(|input| input.name == name)?;
+    input.default.as_ref().map(|default| match default {
+        DefaultValue::Boolean(value) => Cell::Boolean(*value),
+        DefaultValue::Integer(value) => Cell::Integer(*value),
+        DefaultValue::Double(value) => Cell::Double(*value),
+        DefaultValue::Text(text) => Cell::Text(text),
+    })
+}
+
+/// Adds values of the same type; of another one there are none within a schema, and a column of a wrong length is told of.
+fn extend(data: &mut ColumnData, more: ColumnData) {
+    match (data, more) {
+        (ColumnData::Integer(values), ColumnData::Integer(more)) => values.extend(more),
+        (ColumnData::Float(values), ColumnData::Float(more)) => values.extend(more),
+        (ColumnData::Double(values), ColumnData::Double(more)) => values.extend(more),
+        _ => {}
     }
 }
 

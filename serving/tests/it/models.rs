@@ -3,21 +3,24 @@
 use rookery_ml::{
     Column, ColumnData, ColumnKind, ColumnProfile, Family, FittedMinMaxScaler, FittedPipeline, FittedStage,
     FittedStringIndexer, Frame, HandleInvalid, LogisticRegressionModel, MinMaxScaler, Model, Profile,
-    StringIndexer, StringOrder, ValueProfile, VectorAssembler,
+    StringIndexer, ValueProfile, VectorAssembler,
 };
 
 /// The lab's pipeline: `island` (string) is indexed, `length` (float), `mass` (double) and `adult` (boolean) are scaled.
 pub(crate) fn birds(indexer: HandleInvalid, assembler: HandleInvalid) -> Model {
     let labels = ["Biscoe", "Dream", "Torgersen"].map(str::to_string).to_vec();
     let params = StringIndexer {
-        input: "island".into(),
-        output: "island_index".into(),
-        order: StringOrder::FrequencyDesc,
+        input: Some("island".into()),
+        output: Some("island_index".into()),
         handle_invalid: indexer,
+        ..StringIndexer::default()
     };
     let numbers = ["length", "mass", "adult"].map(str::to_string).to_vec();
     let stages = vec![
-        FittedStage::StringIndexer(FittedStringIndexer { params, labels }),
+        FittedStage::StringIndexer(FittedStringIndexer {
+            params,
+            labels: vec![labels],
+        }),
         FittedStage::VectorAssembler(VectorAssembler {
             inputs: numbers,
             output: "numbers".into(),

@@ -173,7 +173,7 @@ fn a_model_without_a_profile_knows_its_most_frequent_category_but_no_mean() {
 fn contributions_add_up_to_the_raw_prediction() {
     let scorer = Scorer::new(strict_birds());
     let scored = scorer.score(frame(&[GOOD])).expect("good");
-    let contributions = scorer.contributions(scored.features(0));
+    let contributions = scorer.contributions(&scored.features(0));
     assert_eq!(
         scorer.feature_names(),
         ["island_index", "length", "mass", "adult"]

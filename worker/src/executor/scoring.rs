@@ -72,13 +72,11 @@ impl Executor {
         keep: &[String],
     ) -> Result<ScoredPiece, Failure> {
         let partition = self.partition(dataset, piece.partition)?;
-        let all = partition
-            .parts
-            .get(TRAINING_PART)
-            .ok_or_else(|| internal("a partition without parts"))?;
-        let first = piece.first_row as usize;
-        let rows = scored::rows_within(all, PIECE_BYTES).min(all.num_rows().saturating_sub(first));
-        let batch = all.slice(first.min(all.num_rows()), rows);
+        let at_once = partition.rows_within(TRAINING_PART, PIECE_BYTES);
+        let batch = partition
+            .batch(TRAINING_PART, piece.first_row as usize, at_once)
+            .map_err(of_data)?;
+        let rows = batch.num_rows();
         let inputs: Vec<usize> = (0..batch.num_columns())
             .filter(|i| {
                 let name = batch.schema_ref().field(*i).name();

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use rookery_data::scored::Provenance;
 use rookery_driver::ScoringSpec;
 use rookery_proto::{ErrorClass, Failure};
+use rookery_serving::Scorer;
 use tokio_util::sync::CancellationToken;
 
 use super::PredictArgs;
@@ -43,7 +44,10 @@ pub(super) async fn predict(
     let parts = Parts::create(&PathBuf::from(folder), args.format.unwrap_or_default().into())?;
     let uri = ModelUri::parse(&args.model)?;
     let records = RecordsAt::of(places)?.open_for_lookup().await?;
-    let (model, provenance) = records::load_known(&records, &uri).await?;
+    let (mut model, provenance) = records::load_known(&records, &uri).await?;
+    model.invalid_values = args.policies.over(model.invalid_values);
+    // Said now, not by the first worker.
+    let model = Scorer::with_policies(model.clone(), model.invalid_values).map(|_| model)?;
     let here = std::env::current_dir().map_err(|e| internal(format!("the current folder: {e}")))?;
     let batch = Batch {
         spec,

@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use rookery_ml::Inference;
 use rookery_tracking::artifacts::ArtifactEntry;
 use rookery_tracking::entities::Extreme;
 use rookery_tracking::{DatasetInput, MetricSummary, Run};
 use serde::Serialize;
 
+use super::coefficients::coefficients;
 use super::object::{self, Names, Number, RunObject};
 use super::show::RunDetails;
 use crate::plot::{self, Ink};
@@ -40,6 +42,12 @@ pub(super) fn page(run: &Run, names: &Names, details: &RunDetails, ink: Ink) -> 
         .map(|tag| (tag.key.as_str(), shortened(&tag.value, TAG_LENGTH)));
     section(&mut lines, "params", pairs(params));
     section(&mut lines, "metrics", metrics(&details.summaries));
+    let inference = details.inference.as_ref();
+    section(
+        &mut lines,
+        "coefficients",
+        inference.map(coefficients).unwrap_or_default(),
+    );
     section(&mut lines, "tags", pairs(tags));
     section(&mut lines, "datasets", datasets(&run.dataset_inputs));
     section(&mut lines, "models", models(run));
@@ -136,6 +144,8 @@ pub(super) struct RunPage<'a> {
     models_out: Vec<&'a str>,
     artifacts: Vec<&'a str>,
     curve: Curve<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    inference: Option<&'a Inference>,
 }
 
 #[derive(Debug, Serialize)]
@@ -209,6 +219,7 @@ pub(super) fn object<'a>(object: RunObject<'a>, run: &'a Run, details: &'a RunDe
                 })
                 .collect(),
         },
+        inference: details.inference.as_ref(),
     }
 }
 
@@ -289,6 +300,7 @@ mod tests {
                 .zip(0..)
                 .map(|(loss, step)| metric("loss", *loss, step))
                 .collect(),
+            inference: None,
             artifacts: vec![ArtifactEntry {
                 path: "model/model.json".into(),
                 size_bytes: Some(2048),

@@ -1,10 +1,11 @@
 //! `rookery runs show`: everything about one run.
 
 use clap::Args;
-use rookery_driver::LOSS_METRIC;
+use rookery_driver::{INFERENCE_ARTIFACT, LOSS_METRIC};
+use rookery_ml::Inference;
 use rookery_proto::Failure;
 use rookery_tracking::artifacts::ArtifactEntry;
-use rookery_tracking::{Metric, MetricHistory, MetricSummary, TrackingStore};
+use rookery_tracking::{Metric, MetricHistory, MetricSummary, Run, TrackingStore};
 
 use super::{object, page};
 use crate::args::JsonFlag;
@@ -39,6 +40,8 @@ pub(super) struct RunDetails {
     /// Sorted by step.
     pub(super) curve: Vec<Metric>,
     pub(super) artifacts: Vec<ArtifactEntry>,
+    /// How certain the coefficients are, if the run tells.
+    pub(super) inference: Option<Inference>,
 }
 
 pub(super) async fn show(args: &ShowArgs, records: &OpenRecords, output: &Output) -> Result<(), Failure> {
@@ -63,6 +66,7 @@ pub(super) async fn show(args: &ShowArgs, records: &OpenRecords, output: &Output
         curve: curve(store, run_id, &curve_of).await?,
         summaries,
         curve_of,
+        inference: inference(records, &run, &artifacts).await?,
         artifacts,
     };
     if output.is_json() {
@@ -74,6 +78,23 @@ pub(super) async fn show(args: &ShowArgs, records: &OpenRecords, output: &Output
         output.line(&line);
     }
     Ok(())
+}
+
+async fn inference(
+    records: &OpenRecords,
+    run: &Run,
+    artifacts: &[ArtifactEntry],
+) -> Result<Option<Inference>, Failure> {
+    if !artifacts
+        .iter()
+        .any(|artifact| artifact.path == INFERENCE_ARTIFACT)
+    {
+        return Ok(None);
+    }
+    let file = records.artifacts.get(&run.info, INFERENCE_ARTIFACT).await;
+    let file = file.map_err(|e| of_tracking(&e))?;
+    // Of a newer release, or somebody else's file of that name: the rest of the page is worth showing.
+    Ok(serde_json::from_slice(&file).ok())
 }
 
 fn check_metric(wanted: &str, summaries: &[MetricSummary]) -> Result<(), Failure> {

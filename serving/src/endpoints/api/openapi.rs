@@ -1,7 +1,9 @@
 //! What an endpoint takes, as OpenAPI: made from the columns that its models read.
 
+use std::sync::Arc;
+
 use axum::extract::State;
-use rookery_ml::{ColumnKind, InputColumn};
+use rookery_ml::{ColumnKind, Defaults, InputColumn};
 use serde_json::{Map, Value, json};
 
 use super::Api;
@@ -26,12 +28,15 @@ pub(super) async fn openapi(State(api): State<Api>, Name(name): Name) -> Answer 
             "/serving-endpoints/{name}/served-models/{}/invocations",
             served.entity.name
         );
-        paths.insert(path, operation(model.scorer.inputs()));
+        let scorer = Arc::clone(&model.scorer).scorer();
+        let defaults = scorer
+            .map(|scorer| scorer.model().defaults.clone())
+            .unwrap_or_default();
+        let operation = operation(model.scorer.inputs(), &defaults);
+        paths.insert(path, operation.clone());
         if served.entity.percent > 0 {
             let path = format!("/serving-endpoints/{name}/invocations");
-            paths
-                .entry(path)
-                .or_insert_with(|| operation(model.scorer.inputs()));
+            paths.entry(path).or_insert(operation);
         }
     }
     ok(&json!({
@@ -42,12 +47,19 @@ pub(super) async fn openapi(State(api): State<Api>, Name(name): Name) -> Answer 
     }))
 }
 
-fn operation(inputs: &[InputColumn]) -> Value {
+fn operation(inputs: &[InputColumn], defaults: &Defaults) -> Value {
     let columns: Map<String, Value> = inputs
         .iter()
-        .map(|input| (input.name.clone(), json!({"type": json_type(input.kind)})))
+        .map(|input| {
+            let mut column = json!({"type": json_type(input.kind)});
+            if let Some(default) = defaults.get(&input.name) {
+                column["default"] = json!(default);
+            }
+            (input.name.clone(), column)
+        })
         .collect();
-    let names: Vec<&str> = inputs.iter().map(|input| input.name.as_str()).collect();
+    let names = inputs.iter().map(|input| input.name.as_str());
+    let names: Vec<&str> = names.filter(|name| !defaults.contains_key(*name)).collect();
     let record = json!({"type": "object", "properties": columns, "required": names});
     let request = json!({
         "type": "object",

@@ -19,20 +19,42 @@ const NEGATIVE_ZERO: u64 = (1 << 63) - 1;
 
 /// A commutative monoid under [`merge`](Buckets::merge), with `default` as its neutral element.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub(super) struct Buckets {
+pub(crate) struct Buckets {
     shift: u32,
     /// Values of each key.
     counts: BTreeMap<u64, u64>,
 }
 
 impl Buckets {
+    /// Counts `values`, none of which is NaN.
+    pub(crate) fn add_all(&mut self, values: &[f64]) {
+        let mut table = Table::new();
+        for value in values {
+            let counted = table.add(key(*value) >> self.shift);
+            if !counted {
+                self.take(&mut table);
+                // The shift may be larger now.
+                table.add(key(*value) >> self.shift);
+            }
+        }
+        self.take(&mut table);
+    }
+
+    /// Adds what a table counted by the keys of this shift, and leaves it empty.
+    fn take(&mut self, table: &mut Table) {
+        for (key, count) in table.drain() {
+            *self.counts.entry(key).or_default() += count;
+        }
+        self.coarsen();
+    }
+
     /// Counts `value`, which is no NaN.
-    pub(super) fn add(&mut self, value: f64) {
+    pub(crate) fn add(&mut self, value: f64) {
         *self.counts.entry(key(value) >> self.shift).or_default() += 1;
         self.coarsen();
     }
 
-    pub(super) fn merge(&mut self, other: &Buckets) {
+    pub(crate) fn merge(&mut self, other: &Buckets) {
         if other.shift > self.shift {
             self.shift_to(other.shift);
         }
@@ -45,7 +67,7 @@ impl Buckets {
 
     /// Edges and counts of a histogram whose bins hold about the same number of values; where there are few different
     /// values, one bin for each.
-    pub(super) fn histogram(&self) -> (Vec<f64>, Vec<u64>) {
+    pub(crate) fn histogram(&self) -> (Vec<f64>, Vec<u64>) {
         let total: u128 = self.counts.values().map(|count| u128::from(*count)).sum();
         let is_few = self.counts.len() as u64 <= BINS;
         let (mut edges, mut counts) = (Vec::new(), Vec::new());
@@ -63,6 +85,14 @@ impl Buckets {
         }
         counts.push(in_bin);
         (edges, counts)
+    }
+
+    /// The smallest and the largest key of each bucket, and its values; ascending.
+    pub(crate) fn ranges(&self) -> impl Iterator<Item = (u64, u64, u64)> {
+        let rest = (1_u64 << self.shift) - 1;
+        self.counts
+            .iter()
+            .map(move |(key, count)| (key << self.shift, (key << self.shift) | rest, *count))
     }
 
     fn largest_in(&self, key: u64) -> f64 {
@@ -103,8 +133,57 @@ impl Buckets {
     }
 }
 
+/// Counts of few keys, found by hashing: a value costs less than in an ordered map.
+struct Table {
+    /// Key and count; an empty slot has the count 0.
+    slots: Vec<(u64, u64)>,
+    used: usize,
+}
+
+impl Table {
+    const BITS: u32 = 12;
+    /// Slots that may be used: with few enough, keys seldom meet.
+    const MOST: usize = (1 << Self::BITS) / 4;
+
+    fn new() -> Self {
+        Self {
+            slots: vec![(0, 0); 1 << Self::BITS],
+            used: 0,
+        }
+    }
+
+    /// Counts `key`; whether there was room for it.
+    fn add(&mut self, key: u64) -> bool {
+        // Fibonacci hashing: neighbours, which keys often are, go to slots far apart.
+        let mut slot = (key.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (u64::BITS - Self::BITS)) as usize;
+        loop {
+            let (known, count) = &mut self.slots[slot];
+            if *count > 0 && *known == key {
+                *count += 1;
+                return true;
+            }
+            if *count == 0 {
+                if self.used == Self::MOST {
+                    return false;
+                }
+                (*known, *count) = (key, 1);
+                self.used += 1;
+                return true;
+            }
+            slot = (slot + 1) % self.slots.len();
+        }
+    }
+
+    /// Hands out the counts, in no particular order.
+    fn drain(&mut self) -> impl Iterator<Item = (u64, u64)> + '_ {
+        self.used = 0;
+        let slots = self.slots.iter_mut().filter(|(_, count)| *count > 0);
+        slots.map(std::mem::take)
+    }
+}
+
 /// The bits of `value` in an order in which they ascend with it; both zeros are one.
-fn key(value: f64) -> u64 {
+pub(crate) fn key(value: f64) -> u64 {
     let bits = (value + 0.0).to_bits();
     match bits >> 63 {
         0 => bits | (1 << 63),
@@ -112,7 +191,8 @@ fn key(value: f64) -> u64 {
     }
 }
 
-fn value(key: u64) -> f64 {
+/// The value whose key it is.
+pub(crate) fn value(key: u64) -> f64 {
     match key >> 63 {
         0 => f64::from_bits(!key),
         _ => f64::from_bits(key & !(1 << 63)),
@@ -127,7 +207,7 @@ mod tests {
 
     fn of(values: &[f64]) -> Buckets {
         let mut buckets = Buckets::default();
-        values.iter().for_each(|value| buckets.add(*value));
+        buckets.add_all(values);
         buckets
     }
 

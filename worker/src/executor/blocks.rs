@@ -1,0 +1,121 @@
+//! Blocks of a partition's training part. Where the features are columns that are cached anyway, at most scaled and shifted,
+//! blocks share them; where they are computed in another way, or rows may go, they are copied. Which of the two follows from
+//! plan and rows alone.
+
+use rookery_data::cache::CachedPartition;
+use rookery_ml::{
+    Affine, Assembled, Block, BlockBuilder, FittedPipeline, Frame, KernelCoefficients, MlError, Partial,
+    SharedBlocks, Summary, accumulate,
+};
+use rookery_proto::{ErrorClass, Failure};
+
+use super::{FRAME_ROWS, LabelColumns, TRAINING_PART, frames};
+use crate::error::of_ml;
+
+/// The blocks of a partition.
+#[derive(Debug)]
+pub(crate) struct Blocks {
+    blocks: Vec<Block>,
+    /// How the blocks' columns become features; `None` if they are features.
+    affine: Option<Affine>,
+}
+
+impl Blocks {
+    /// Bytes that they take, without those that they share.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        self.blocks.iter().map(Block::memory_bytes).sum()
+    }
+
+    /// The summary of the features, the rows' weights times the factors of their classes, where there are such factors.
+    pub(super) fn summary(&self, class_weights: &[f64]) -> Result<Summary, MlError> {
+        let summary = Summary::of_weighted_blocks(&self.blocks, class_weights)?;
+        Ok(match &self.affine {
+            Some(affine) => affine.summary(summary),
+            None => summary,
+        })
+    }
+
+    /// Loss and gradient at the coefficients of the features.
+    pub(super) fn evaluate(&self, asked: &KernelCoefficients) -> Result<Partial, MlError> {
+        let of_columns = self.affine.as_ref().map(|affine| affine.coefficients(asked));
+        let coefficients = of_columns.as_ref().unwrap_or(asked);
+        let mut partial = asked.zero_partial();
+        for block in &self.blocks {
+            accumulate(&mut partial, block, coefficients)?;
+        }
+        Ok(match &self.affine {
+            Some(affine) => affine.partial(partial, asked.classes),
+            None => partial,
+        })
+    }
+}
+
+pub(super) fn blocks_of(
+    partition: &CachedPartition,
+    pipeline: &FittedPipeline,
+    features: &str,
+    columns: &LabelColumns,
+) -> Result<Blocks, Failure> {
+    if let Some(blocks) = shared(partition, pipeline, features, columns) {
+        return Ok(blocks);
+    }
+    Ok(Blocks {
+        blocks: copied(partition, pipeline, features, columns)?,
+        affine: None,
+    })
+}
+
+/// Blocks that share the cached columns; `None` where that can't be done, or where a row has to be refused, which is the
+/// affair of [`copied`].
+fn shared(
+    partition: &CachedPartition,
+    pipeline: &FittedPipeline,
+    features: &str,
+    columns: &LabelColumns,
+) -> Option<Blocks> {
+    let names = [Some(&columns.label), columns.weight.as_ref()];
+    let names: Vec<&str> = names.into_iter().flatten().map(String::as_str).collect();
+    let Assembled { inputs, affine, rest } = pipeline.assembled(features, &names)?;
+    let inputs = inputs
+        .iter()
+        .map(|name| partition.shared_column(TRAINING_PART, name));
+    let mut blocks = SharedBlocks::new(inputs.collect::<Option<_>>()?, columns.weight.is_some());
+    let read = names.iter().flat_map(|name| rest.source_columns(name));
+    let read: std::collections::BTreeSet<String> = read.collect();
+    for start in (0..partition.rows_of(TRAINING_PART)).step_by(FRAME_ROWS) {
+        let names = read.iter().map(String::as_str);
+        let frame = partition.frame_of(names, TRAINING_PART, start, FRAME_ROWS).ok()?;
+        let frame = rest.transform(frame).ok()?;
+        blocks.push_labels(&frame, &columns.label, columns.weight.as_deref())?;
+    }
+    Some(Blocks {
+        blocks: blocks.finish()?,
+        affine: (!affine.is_identity()).then_some(affine),
+    })
+}
+
+fn copied(
+    partition: &CachedPartition,
+    pipeline: &FittedPipeline,
+    features: &str,
+    columns: &LabelColumns,
+) -> Result<Vec<Block>, Failure> {
+    let mut builder: Option<BlockBuilder> = None;
+    for frame in frames(partition, TRAINING_PART) {
+        let frame = pipeline.transform(frame?).map_err(|e| of_ml(&e))?;
+        let width = vector_width(&frame, features)?;
+        builder
+            .get_or_insert_with(|| BlockBuilder::new(width))
+            .push_frame(&frame, features, &columns.label, columns.weight.as_deref())
+            .map_err(|e| of_ml(&e))?;
+    }
+    Ok(builder.map(BlockBuilder::finish).unwrap_or_default())
+}
+
+fn vector_width(frame: &Frame, features: &str) -> Result<usize, Failure> {
+    let column = frame.column(features).map_err(|e| of_ml(&e))?;
+    column.vector_width().ok_or_else(|| {
+        Failure::new(ErrorClass::Config, format!("column \"{features}\" is no vector"))
+            .hint("assemble the features with a VectorAssembler stage")
+    })
+}
