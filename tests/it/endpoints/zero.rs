@@ -64,22 +64,27 @@ async fn who_does_not_get_a_turn_in_time_is_told_to_come_back() {
         format!("/serving-endpoints/{ENDPOINT}/invocations"),
         cluster.rookery().token(),
     );
-    let asked = (0..24).map(|_| http::post(cluster.url(), &path, Some(&token), &body));
-    let answers = futures::future::join_all(asked).await;
     let (mut answered, mut turned_away) = (0, 0);
-    for answer in answers {
-        match answer.status {
-            200 => answered += 1,
-            429 => {
-                turned_away += 1;
-                assert_eq!(answer.header("retry-after"), Some("1"), "{answer:?}");
-                assert_eq!(
-                    answer.json()["error_code"],
-                    "REQUEST_LIMIT_EXCEEDED",
-                    "{answer:?}"
-                );
+    // On a busy machine requests may come so far apart that each gets its turn.
+    for _ in 0..10 {
+        let asked = (0..24).map(|_| http::post(cluster.url(), &path, Some(&token), &body));
+        for answer in futures::future::join_all(asked).await {
+            match answer.status {
+                200 => answered += 1,
+                429 => {
+                    turned_away += 1;
+                    assert_eq!(answer.header("retry-after"), Some("1"), "{answer:?}");
+                    assert_eq!(
+                        answer.json()["error_code"],
+                        "REQUEST_LIMIT_EXCEEDED",
+                        "{answer:?}"
+                    );
+                }
+                _ => panic!("{} {}", answer.status, answer.head),
             }
-            _ => panic!("{} {}", answer.status, answer.head),
+        }
+        if answered >= 4 && turned_away > 0 {
+            break;
         }
     }
     assert!(answered >= 4 && turned_away > 0, "{answered} {turned_away}");
