@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::MlError;
 use crate::lanes;
 
+mod armijo;
 mod backtracking;
 mod curvature;
 mod inverse_hessian;

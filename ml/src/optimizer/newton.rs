@@ -7,15 +7,12 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::armijo::Armijo;
 use super::inverse_hessian::InverseHessian;
 use super::{Evaluation, TerminationReason};
 use crate::error::MlError;
 use crate::lanes;
 
-/// Part of the decrease that the slope promises which a step must bring.
-pub(super) const SUFFICIENT: f64 = 1e-4;
-/// Most times a step is made shorter.
-pub(super) const SHORTENINGS: u32 = 40;
 /// The gradient test never asks for a norm below this.
 pub(super) const SMALLEST_GRADIENT: f64 = 1e-8;
 
@@ -51,18 +48,7 @@ enum Phase {
         #[serde(with = "crate::float_serde::packed")]
         point: Vec<f64>,
     },
-    Search {
-        /// Of the free coordinates.
-        #[serde(with = "crate::float_serde::packed")]
-        direction: Vec<f64>,
-        #[serde(with = "crate::float_serde::scalar")]
-        slope: f64,
-        #[serde(with = "crate::float_serde::scalar")]
-        step: f64,
-        #[serde(with = "crate::float_serde::packed")]
-        trial: Vec<f64>,
-        shortenings: u32,
-    },
+    Search(Armijo),
     Done(TerminationReason),
 }
 
@@ -84,7 +70,7 @@ impl Newton {
     pub fn ask(&self) -> Option<&[f64]> {
         match &self.phase {
             Phase::Start { point } => Some(point),
-            Phase::Search { trial, .. } => Some(trial),
+            Phase::Search(search) => Some(&search.trial),
             Phase::Done(_) => None,
         }
     }
@@ -108,19 +94,15 @@ impl Newton {
         self.evaluations += 1;
         match std::mem::replace(&mut self.phase, Phase::Done(TerminationReason::SearchFailed)) {
             Phase::Start { point } => self.accept(point, evaluation),
-            Phase::Search {
-                direction,
-                slope,
-                step,
-                trial,
-                shortenings,
-            } => {
-                let before = self.current.as_ref().map_or(f64::NAN, |current| current.value);
-                if evaluation.loss <= before + SUFFICIENT * step * slope {
-                    self.accept(trial, evaluation);
-                } else if shortenings < SHORTENINGS {
-                    let step = shorter(step, slope, before, evaluation.loss);
-                    self.search(direction, slope, step, shortenings + 1);
+            Phase::Search(search) => {
+                let Some(current) = &self.current else {
+                    return Err(MlError::TrainingFinished);
+                };
+                let (before, after) = (current.value, evaluation.loss);
+                if search.is_sufficient(before, after) {
+                    self.accept(search.trial, evaluation);
+                } else if let Some(search) = search.shorter(&current.point, &self.free, before, after) {
+                    self.phase = Phase::Search(search);
                 }
             }
             Phase::Done(_) => return Err(MlError::TrainingFinished),
@@ -151,24 +133,15 @@ impl Newton {
             if -0.5 * slope <= tolerance {
                 self.phase = Phase::Done(TerminationReason::FunctionValueConverged);
             } else {
-                self.search(direction, slope, 1.0, 0);
+                self.search(direction, slope);
             }
         }
     }
 
-    fn search(&mut self, direction: Vec<f64>, slope: f64, step: f64, shortenings: u32) {
-        let Some(current) = &self.current else { return };
-        let mut trial = current.point.clone();
-        for (index, change) in self.free.iter().zip(&direction) {
-            trial[*index] += step * change;
+    fn search(&mut self, direction: Vec<f64>, slope: f64) {
+        if let Some(current) = &self.current {
+            self.phase = Phase::Search(Armijo::new(&current.point, &self.free, direction, slope));
         }
-        self.phase = Phase::Search {
-            direction,
-            slope,
-            step,
-            trial,
-            shortenings,
-        };
     }
 
     /// Returns the coordinates that are moved, ascending: the Hessian is wanted over these.
@@ -206,16 +179,6 @@ impl Newton {
             Phase::Done(reason) => Some(reason),
             _ => None,
         }
-    }
-}
-
-/// Where a parabola through what is known is lowest, within a tenth and a half of the step.
-pub(super) fn shorter(step: f64, slope: f64, before: f64, after: f64) -> f64 {
-    let lowest = -0.5 * slope * step * step / (after - before - slope * step);
-    if lowest.is_finite() {
-        lowest.clamp(0.1 * step, 0.5 * step)
-    } else {
-        0.1 * step
     }
 }
 

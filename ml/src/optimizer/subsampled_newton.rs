@@ -9,9 +9,10 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::armijo::Armijo;
 use super::curvature::CurvatureHistory;
 use super::inverse_hessian::InverseHessian;
-use super::newton::{Newton, SHORTENINGS, SMALLEST_GRADIENT, SUFFICIENT, shorter};
+use super::newton::{Newton, SMALLEST_GRADIENT};
 use super::{Evaluation, Optimizer, TerminationReason};
 use crate::error::MlError;
 use crate::kernel::RowSample;
@@ -81,18 +82,7 @@ enum Phase {
     Anchor {
         is_warm: bool,
     },
-    Search {
-        /// Of the free coordinates.
-        #[serde(with = "crate::float_serde::vector")]
-        direction: Vec<f64>,
-        #[serde(with = "crate::float_serde::scalar")]
-        slope: f64,
-        #[serde(with = "crate::float_serde::scalar")]
-        step: f64,
-        #[serde(with = "crate::float_serde::vector")]
-        trial: Vec<f64>,
-        shortenings: u32,
-    },
+    Search(Armijo),
     Done(TerminationReason),
 }
 
@@ -206,11 +196,11 @@ impl SubsampledNewton {
                     },
                 ))
             }
-            Phase::Search { .. } if self.inverse_hessian.is_none() => {
+            Phase::Search(_) if self.inverse_hessian.is_none() => {
                 let (gradient, hessian) = (self.hessian_rows, self.hessian_rows);
                 Some((&self.anchor, RowSample { gradient, hessian }))
             }
-            Phase::Search { trial, .. } => Some((trial, RowSample::GRADIENT)),
+            Phase::Search(search) => Some((&search.trial, RowSample::GRADIENT)),
             Phase::Done(_) => None,
         }
     }
@@ -236,24 +226,20 @@ impl SubsampledNewton {
             Phase::Sample(minimizer) => return self.tell_sample(minimizer, evaluation),
             Phase::Anchor { is_warm } => self.tell_anchor(is_warm, evaluation),
             // Read back: the Hessian is at hand again.
-            search @ Phase::Search { .. } if self.inverse_hessian.is_none() => {
+            search @ Phase::Search(_) if self.inverse_hessian.is_none() => {
                 self.inverse_hessian = Some(InverseHessian::of(&evaluation.hessian, n));
                 self.phase = search;
             }
-            Phase::Search {
-                direction,
-                slope,
-                step,
-                trial,
-                shortenings,
-            } => {
-                let before = self.current.as_ref().map_or(f64::NAN, |current| current.value);
-                if evaluation.loss <= before + SUFFICIENT * step * slope {
-                    let curvature = self.true_curvature(&direction, slope, step, &evaluation.gradient);
-                    self.accept(trial, evaluation, Some(curvature));
-                } else if shortenings < SHORTENINGS {
-                    let step = shorter(step, slope, before, evaluation.loss);
-                    self.search(direction, slope, step, shortenings + 1);
+            Phase::Search(search) => {
+                let Some(current) = &self.current else {
+                    return Err(MlError::TrainingFinished);
+                };
+                let (before, after) = (current.value, evaluation.loss);
+                if search.is_sufficient(before, after) {
+                    let curvature = self.true_curvature(&search, &evaluation.gradient);
+                    self.accept(search.trial, evaluation, Some(curvature));
+                } else if let Some(search) = search.shorter(&current.point, &self.free, before, after) {
+                    self.phase = Phase::Search(search);
                 }
             }
             Phase::Done(_) => return Err(MlError::TrainingFinished),
@@ -263,10 +249,10 @@ impl SubsampledNewton {
 
     /// The curvature that a step has met, as a part of what it was taken for; at most 1. A sample may show much more than
     /// there is: then steps are too short, and what is left to gain looks less than it is.
-    fn true_curvature(&self, direction: &[f64], slope: f64, step: f64, gradient: &[f64]) -> f64 {
+    fn true_curvature(&self, search: &Armijo, gradient: &[f64]) -> f64 {
         let here: Vec<f64> = self.free.iter().map(|index| gradient[*index]).collect();
-        let change = lanes::dot(direction, &here) - slope;
-        (change / (step * -slope)).clamp(SMALLEST_SHARE, 1.0)
+        let change = lanes::dot(&search.direction, &here) - search.slope;
+        (change / (search.step * -search.slope)).clamp(SMALLEST_SHARE, 1.0)
     }
 
     fn tell_sample(&mut self, mut minimizer: SampleMinimizer, evaluation: Evaluation) -> Result<(), MlError> {
@@ -332,7 +318,7 @@ impl SubsampledNewton {
         } else if curvature.is_some_and(|curvature| -0.5 * slope / curvature <= tolerance) {
             TerminationReason::FunctionValueConverged
         } else {
-            self.search(direction, slope, 1.0, 0);
+            self.search(direction, slope);
             return;
         });
     }
@@ -360,19 +346,10 @@ impl SubsampledNewton {
         found
     }
 
-    fn search(&mut self, direction: Vec<f64>, slope: f64, step: f64, shortenings: u32) {
-        let Some(current) = &self.current else { return };
-        let mut trial = current.point.clone();
-        for (index, change) in self.free.iter().zip(&direction) {
-            trial[*index] += step * change;
+    fn search(&mut self, direction: Vec<f64>, slope: f64) {
+        if let Some(current) = &self.current {
+            self.phase = Phase::Search(Armijo::new(&current.point, &self.free, direction, slope));
         }
-        self.phase = Phase::Search {
-            direction,
-            slope,
-            step,
-            trial,
-            shortenings,
-        };
     }
 
     /// Returns the coordinates that are moved, ascending: the Hessian is wanted over these.
