@@ -361,6 +361,7 @@ fn decode(event: v1::JobEvent) -> JobEvent {
         }),
         Some(Event::Iteration(iteration)) => What::Iteration(Iteration {
             run_id: iteration.run_id,
+            run_name: Some(iteration.run_name).filter(|name| !name.is_empty()),
             iteration: iteration.iteration,
             max_iterations: iteration.max_iterations,
             loss: iteration.loss,

@@ -107,6 +107,9 @@ pub(crate) struct RunStarted {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(crate) struct Iteration {
     pub(crate) run_id: String,
+    /// Where several train side by side.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) run_name: Option<String>,
     /// 0 is the start point.
     pub(crate) iteration: u64,
     pub(crate) max_iterations: u64,

@@ -26,11 +26,14 @@ impl Progress {
         self.bar.set_message(format!("{phase}  {detail}"));
     }
 
-    /// Says how far the training has come.
-    pub(crate) fn iteration(&self, iteration: u64, max_iterations: u64, loss: f64) {
+    /// Says how far a training has come, by its name if there are several.
+    pub(crate) fn iteration(&self, run: Option<&str>, iteration: u64, max_iterations: u64, loss: f64) {
         self.bar.set_length(max_iterations);
         self.bar.set_position(iteration);
-        self.bar.set_message(format!("loss {loss:.6}"));
+        self.bar.set_message(match run {
+            Some(run) => format!("loss {loss:.6}  {run}"),
+            None => format!("loss {loss:.6}"),
+        });
         // Last, so that no frame shows the bar with the words of the phase before.
         if let Ok(style) = ProgressStyle::with_template("{spinner} [{bar:30}] iteration {pos}/{len}  {msg}") {
             self.bar.set_style(style);

@@ -103,7 +103,9 @@ pub(crate) fn conclude(outcome: JobOutcome, state: &StateDir, output: &mut Outpu
 fn tell(what: &What, output: &Output) {
     match (what, output.progress()) {
         (What::PhaseStarted { phase, detail }, Some(progress)) => progress.phase(&spoken(phase), detail),
-        (What::Iteration(i), Some(progress)) => progress.iteration(i.iteration, i.max_iterations, i.loss),
+        (What::Iteration(i), Some(progress)) => {
+            progress.iteration(i.run_name.as_deref(), i.iteration, i.max_iterations, i.loss);
+        }
         // In one piece, so that the progress display is taken off the screen once.
         _ => match lines(what) {
             lines if lines.is_empty() => {}
@@ -121,9 +123,12 @@ fn lines(what: &What) -> Vec<String> {
         What::RunStarted(run) => run_started_lines(run),
         What::Iteration(i) => {
             let (iteration, of) = (i.iteration, i.max_iterations);
+            let run = i.run_name.as_ref().map(|name| format!("{name}: "));
             vec![format!(
-                "  iteration {iteration}/{of}  loss {}  gradient norm {:.3e}",
-                i.loss, i.gradient_norm
+                "  {}iteration {iteration}/{of}  loss {}  gradient norm {:.3e}",
+                run.unwrap_or_default(),
+                i.loss,
+                i.gradient_norm
             )]
         }
         What::RunFinished(run) => run_finished_lines(run),
@@ -304,6 +309,7 @@ mod tests {
         };
         let iteration = Iteration {
             run_id: "0123".into(),
+            run_name: None,
             iteration: 3,
             max_iterations: 5,
             loss: 0.1 + 0.2,

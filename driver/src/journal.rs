@@ -97,7 +97,7 @@ impl Journal {
             journal: self.clone(),
             slot: Arc::new(Slot {
                 job_id: job_id.to_string(),
-                training: Mutex::default(),
+                trainings: Mutex::default(),
                 pace: Mutex::default(),
             }),
         }
@@ -129,7 +129,7 @@ impl Journal {
 }
 
 /// Where the trainings of one job note where they stand. The last word counts: while one is being written, others are
-/// passed over, so that no round waits for it. A training of many numbers is not written as fast as the disk allows, but so
+/// passed over, so that no round waits for it. Trainings of many numbers are not written as fast as the disk allows, but so
 /// that it takes a tenth of the time; one that is larger than a row of the file may be is not written at all, and begins
 /// anew when its driver is killed.
 #[derive(Debug)]
@@ -141,37 +141,41 @@ pub(crate) struct Checkpoints {
 #[derive(Debug)]
 struct Slot {
     job_id: String,
-    /// Position of the run among the job's, and its training; `None` once the writer took it.
-    training: Mutex<Option<(u32, Training)>>,
+    /// Of trainings side by side the position of each one's run among the job's, and the training; `None` once the writer
+    /// took them.
+    trainings: Mutex<Option<Vec<(u32, Training)>>>,
     /// When the last one was written, and how long that took.
     pace: Mutex<Option<(Instant, Duration)>>,
 }
 
-/// A training of at most so many numbers, 8 MiB, is written after each round.
+/// Trainings of at most so many numbers, 8 MiB, are written after each round.
 const WRITTEN_EACH_ROUND: usize = 1 << 20;
-/// Most numbers of a training that is written: its text is then 716 MB, and SQLite takes at most 1 GB.
+/// Most numbers of trainings that are written: their text is then 716 MB, and SQLite takes at most 1 GB.
 const MOST_WRITTEN: usize = 1 << 26;
 /// A large training is written again after so many times what it took to write it.
 const REST: u32 = 9;
 
 impl Checkpoints {
-    /// Notes where the training of run `index` stands between two rounds.
-    pub(crate) fn note(&self, index: u32, training: &Training) {
-        let values = training.state_values();
+    /// Notes where the trainings of some runs, by their positions, stand between two rounds.
+    pub(crate) fn note<'a>(&self, trainings: impl Iterator<Item = (u32, &'a Training)> + Clone) {
+        let values: usize = trainings
+            .clone()
+            .map(|(_, training)| training.state_values())
+            .sum();
         if values > MOST_WRITTEN || values > WRITTEN_EACH_ROUND && self.slot.was_just_written() {
             return;
         }
         let mut slot = self.slot.lock();
         if slot.is_none() {
-            *slot = Some((index, training.clone()));
+            *slot = Some(trainings.map(|(run, training)| (run, training.clone())).collect());
             self.journal.note(Note::Checkpoint(Arc::clone(&self.slot)));
         }
     }
 }
 
 impl Slot {
-    fn lock(&self) -> std::sync::MutexGuard<'_, Option<(u32, Training)>> {
-        self.training.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Vec<(u32, Training)>>> {
+        self.trainings.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn was_just_written(&self) -> bool {

@@ -28,8 +28,8 @@ pub(crate) struct Resumption {
     pub(crate) iterations: BTreeMap<String, u64>,
     /// What the data were, if they had been read.
     pub(crate) fingerprint: Option<String>,
-    /// Where the training of a run stood.
-    pub(crate) checkpoint: Option<(u32, Training)>,
+    /// Where the trainings of runs stood.
+    pub(crate) checkpoint: Vec<(u32, Training)>,
     /// How often it was resumed before.
     resumed: u32,
     /// How often since something was last trained.
@@ -38,7 +38,7 @@ pub(crate) struct Resumption {
 
 impl Resumption {
     /// What follows from the events of a job and its checkpoint.
-    pub(crate) fn new(events: &[JobEvent], checkpoint: Option<(u32, Training)>) -> Self {
+    pub(crate) fn new(events: &[JobEvent], checkpoint: Vec<(u32, Training)>) -> Self {
         let mut known = Self {
             checkpoint,
             ..Self::default()
@@ -80,15 +80,16 @@ impl Resumption {
 
     /// The training of run `index` as it stood.
     pub(crate) fn training(&self, index: u32) -> Option<&Training> {
-        let (run, training) = self.checkpoint.as_ref()?;
-        (*run == index).then_some(training)
+        let of_run = self.checkpoint.iter().find(|(run, _)| *run == index);
+        of_run.map(|(_, training)| training)
     }
 
     /// How many rounds need not be done again.
     pub(crate) fn rounds(&self) -> u64 {
-        let open = self.checkpoint.as_ref();
+        let open = self.checkpoint.iter();
         let open = open.filter(|(run, _)| !self.finished.contains_key(run));
-        open.map_or(0, |(_, training)| training.evaluations() as u64)
+        let rounds = open.map(|(_, training)| training.evaluations() as u64);
+        rounds.max().unwrap_or(0)
     }
 
     /// Whether going on makes sense.
@@ -147,11 +148,13 @@ mod tests {
     #[test]
     fn a_job_that_comes_no_further_is_given_up_and_one_that_does_is_not() {
         let mut told = vec![resumed(); MAX_RESUMPTIONS as usize];
-        let failure = Resumption::new(&events(told.clone()), None).check().unwrap_err();
+        let failure = Resumption::new(&events(told.clone()), Vec::new())
+            .check()
+            .unwrap_err();
         assert!(failure.message.contains("6 times in a row"), "{failure}");
         told.push(Event::Iteration(v1::Iteration::default()));
         told.push(resumed());
-        let resumption = Resumption::new(&events(told), None);
+        let resumption = Resumption::new(&events(told), Vec::new());
         resumption.check().unwrap();
         assert_eq!(resumption.first_attempt(), 7 * ATTEMPTS_APART);
     }
@@ -162,7 +165,7 @@ mod tests {
             data_fingerprint: "aa".to_string(),
             ..v1::SplitReport::default()
         });
-        let resumption = Resumption::new(&events(vec![split]), None);
+        let resumption = Resumption::new(&events(vec![split]), Vec::new());
         resumption.check_data("aa").unwrap();
         assert_eq!(resumption.check_data("bb").unwrap_err().class, ErrorClass::Data);
         Resumption::default().check_data("bb").unwrap();

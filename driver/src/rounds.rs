@@ -3,8 +3,7 @@
 
 use rookery_formats::{Parity, Written};
 use rookery_ml::{
-    Ask, FittedPipeline, KernelCoefficients, Model, MulticlassMetrics, Partial, PipelineFit, Profile,
-    Summary, Training,
+    FittedPipeline, KernelCoefficients, Model, MulticlassMetrics, Partial, PipelineFit, Profile, Summary,
 };
 use rookery_proto::{ErrorClass, Failure};
 
@@ -12,7 +11,7 @@ use tracing::Instrument as _;
 
 use crate::error::{internal, of_ml};
 use crate::placement::Placement;
-use crate::training::between::Between;
+use crate::training::group::Group;
 use crate::worker_channel::{BlockSpec, Judging, Task};
 
 /// Fits the feature stages on the training part, pass by pass, and counts what the fit is to profile.
@@ -91,34 +90,37 @@ pub(crate) async fn summarize(
     })
 }
 
-/// Rounds until the optimiser stops, or is stopped between two of them.
+/// Rounds for all trainings side by side, until each optimiser stops, or is stopped between two rounds. What a training
+/// is told does not depend on the others.
 pub(crate) async fn train(
     placement: &Placement,
     job_id: &str,
     blocks_id: &str,
-    training: &mut Training,
-    mut between: Between<'_>,
+    group: &mut Group<'_>,
 ) -> Result<(), Failure> {
-    // A training that is resumed has rounds behind it, and maybe was not done with the last.
-    let mut round = training.evaluations() as u64;
-    if round > 0 {
-        between.rounds(training).await?;
-    }
-    while let Ask::Evaluate(coefficients) = training.ask() {
+    // Trainings that are resumed have rounds behind them, and maybe were not done with the last.
+    let mut round = group.rounds();
+    group
+        .between_rounds(|training| training.evaluations() > 0)
+        .await?;
+    loop {
+        let asked = group.asked();
+        if asked.is_empty() {
+            return Ok(());
+        }
         round += 1;
         let task = Task {
             job_id: job_id.to_string(),
             round,
         };
-        let span = tracing::debug_span!("round", job_id, round);
-        let partial = evaluate(placement, &task, blocks_id, &coefficients)
+        let span = tracing::debug_span!("round", job_id, round, trainings = asked.len());
+        let partials = evaluate_in_parts(placement, &task, blocks_id, &asked)
             .instrument(span)
             .await?;
         placement.count_round();
-        training.tell(&partial).map_err(|e| of_ml(&e))?;
-        between.rounds(training).await?;
+        group.tell(&partials)?;
+        group.between_rounds(|_| true).await?;
     }
-    Ok(())
 }
 
 /// A round that no optimiser asks for.
@@ -132,16 +134,44 @@ pub(crate) async fn look(
         job_id: job_id.to_string(),
         round: 0,
     };
-    evaluate(placement, &task, blocks_id, coefficients).await
+    let asked = std::slice::from_ref(coefficients);
+    let mut partials = evaluate(placement, &task, blocks_id, asked).await?;
+    partials
+        .pop()
+        .ok_or_else(|| internal("a round without an answer"))
 }
 
-/// One round: coefficients out, partials back, merged along the fixed tree.
+/// Most numbers of the partials that a pass sums up for each partition, 16 MiB, unless one partial alone has more.
+const MOST_NUMBERS: usize = 1 << 21;
+
+/// A round at several coefficients: in one pass, or where their partials are large in as few as they fit in.
+async fn evaluate_in_parts(
+    placement: &Placement,
+    task: &Task,
+    blocks_id: &str,
+    asked: &[KernelCoefficients],
+) -> Result<Vec<Partial>, Failure> {
+    let mut partials = Vec::with_capacity(asked.len());
+    while partials.len() < asked.len() {
+        let rest = &asked[partials.len()..];
+        let mut numbers = 0;
+        let fitting = rest.iter().take_while(|asked| {
+            numbers += asked.partial_length();
+            numbers <= MOST_NUMBERS
+        });
+        let part = &rest[..fitting.count().max(1)];
+        partials.extend(evaluate(placement, task, blocks_id, part).await?);
+    }
+    Ok(partials)
+}
+
+/// One pass: coefficients out, partials back, merged along the fixed tree; a partial for each of the coefficients.
 async fn evaluate(
     placement: &Placement,
     task: &Task,
     blocks_id: &str,
-    coefficients: &KernelCoefficients,
-) -> Result<Partial, Failure> {
+    coefficients: &[KernelCoefficients],
+) -> Result<Vec<Partial>, Failure> {
     let answers = placement
         .ask_all(|worker, holding| async move {
             worker
@@ -150,8 +180,13 @@ async fn evaluate(
         })
         .await?;
     Ok(placement
-        .merge(answers, &Partial::merge)?
-        .unwrap_or_else(|| coefficients.zero_partial()))
+        .merge(answers, &Partial::merge_each)?
+        .unwrap_or_else(|| {
+            coefficients
+                .iter()
+                .map(KernelCoefficients::zero_partial)
+                .collect()
+        }))
 }
 
 /// Scores a part of the split with a model.

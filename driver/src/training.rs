@@ -1,5 +1,5 @@
-//! A job, told from its start to its end: plan, materialise, fit stages, build blocks; then for each run train,
-//! evaluate, record. Whatever happens, the workers' memory is released at the end.
+//! A job, told from its start to its end: plan, materialise, fit stages, build blocks; then train all runs side by side,
+//! and evaluate and record each (`runs`). Whatever happens, the workers' memory is released at the end.
 
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
@@ -7,11 +7,7 @@ use std::time::Instant;
 
 use rookery_data::engine::Channels;
 use rookery_data::{Dataset, IngestPlan};
-use rookery_formats::ModelDirectory;
-use rookery_ml::{
-    ColumnKind, FittedPipeline, LogisticRegressionModel, Metric, Model, MulticlassMetrics, PipelineFit,
-    Profile, Summary, Training, Warning, check_default_categories,
-};
+use rookery_ml::{ColumnKind, FittedPipeline, PipelineFit, Profile, Summary, check_default_categories};
 use rookery_proto::v1::job_event::Event;
 use rookery_proto::v1::{self, Phase};
 use rookery_proto::{ErrorClass, Failure};
@@ -19,35 +15,34 @@ use tracing::Instrument as _;
 
 use crate::blame::locate_record;
 use crate::config::DriverConfig;
-use crate::error::{internal, of_ml};
+use crate::error::of_ml;
 use crate::events::{EventLog, now_ms};
 use crate::job_file;
-use crate::job_spec::{ValidJobSpec, ValidRun};
+use crate::job_spec::ValidJobSpec;
 use crate::jobs::Work;
 use crate::journal::Checkpoints;
 use crate::materialize;
 use crate::members::Members;
 use crate::placement::Placement;
 use crate::planning::{self, column_kinds};
-use crate::recording::{self, JobRecord, Outcome, RunRecord};
+use crate::recording::{self, JobRecord};
 use crate::records::{JobRecords, Records};
 use crate::resumption::Resumption;
 use crate::rounds;
 use crate::served_files::ServedFiles;
 use crate::stop::Stop;
-use crate::worker_channel::{BlockSpec, Judging};
+use crate::worker_channel::BlockSpec;
 use crate::workers::Workers;
 
-pub(crate) mod between;
+mod between;
 mod care;
+pub(crate) mod group;
+mod judging;
+mod runs;
 pub(crate) mod telling;
 
 /// How many times a worker would have sent a heartbeat before a job that is resumed looks who is there.
 const SETTLE_INTERVALS: u32 = 2;
-/// Position of the part that judges the models.
-const TEST_PART: u32 = 1;
-
-use between::Between;
 use telling::counted;
 
 /// Everything a job needs to be carried out.
@@ -198,37 +193,6 @@ impl Job {
         Ok(())
     }
 
-    async fn train_all(
-        &self,
-        prepared: &Prepared,
-        record: &JobRecord<'_>,
-        started_ms: i64,
-        stop: &Stop,
-    ) -> Result<(), Failure> {
-        let was_told = self
-            .resumption
-            .as_ref()
-            .is_some_and(|before| !before.told.is_empty());
-        for warning in prepared.warnings().into_iter().filter(|_| !was_told) {
-            self.warn(warning.text);
-        }
-        for (index, run) in (0..).zip(&self.spec.runs) {
-            let finished = self
-                .resumption
-                .as_ref()
-                .and_then(|before| before.finished.get(&index));
-            match finished {
-                Some(finished) => record.judge(&finished.run_id, &telling::metrics(finished)?),
-                None if self.is_out_of_time(started_ms, index)? => break,
-                None => {
-                    let work = (index, run, started_ms);
-                    self.train_one(prepared, record, work, stop).await?;
-                }
-            }
-        }
-        Ok(())
-    }
-
     /// Reads, cleans, splits and caches the rows; fits the stages; builds the blocks.
     async fn prepare(&self, members: &Arc<Members>, plan: &IngestPlan) -> Result<Prepared, Failure> {
         let active = members.active().await?;
@@ -296,173 +260,6 @@ impl Job {
             summary,
             cores,
         })
-    }
-
-    /// One run: whatever goes wrong once its record exists is recorded with it.
-    async fn train_one(
-        &self,
-        prepared: &Prepared,
-        record: &JobRecord<'_>,
-        (index, run, job_started_ms): (u32, &ValidRun, i64),
-        stop: &Stop,
-    ) -> Result<(), Failure> {
-        let params = recording::describe_params(&run.params)?;
-        let recorder = record
-            .start_training(index, run.name.as_deref(), params.clone())
-            .await?;
-        self.tell_started(&recorder, index, params);
-        let deadline_ms = self.deadline_ms(job_started_ms, recorder.run_id());
-        let result = stop
-            .unless(self.train_recorded(prepared, (index, run, deadline_ms), &recorder))
-            .await;
-        match result {
-            Ok(metrics) => {
-                record.judge(recorder.run_id(), &metrics);
-                Ok(())
-            }
-            Err(failure) => {
-                recorder.fail(&failure).await;
-                Err(failure)
-            }
-        }
-    }
-
-    /// Trains, evaluates and records; returns the metrics.
-    async fn train_recorded(
-        &self,
-        prepared: &Prepared,
-        (index, run, deadline_ms): (u32, &ValidRun, Option<i64>),
-        recorder: &RunRecord,
-    ) -> Result<Vec<(Metric, f64)>, Failure> {
-        let phase = self.phase_of(
-            recorder,
-            Phase::Train,
-            &format!("run {} of {}", index + 1, self.spec.runs.len()),
-        );
-        let (training, summary, inference) = async {
-            let summary = self.weighed(prepared, run).await?;
-            let mut training = self.training(&summary, index, run)?;
-            self.check_run(&training)?;
-            let before = self.resumption.as_ref();
-            let between = Between {
-                job: self,
-                placement: &prepared.placement,
-                columns: &prepared.columns,
-                pipeline: &prepared.pipeline,
-                run,
-                index,
-                recorder,
-                reported: before.and_then(|before| before.iterations.get(recorder.run_id()).copied()),
-                deadline_ms,
-            };
-            rounds::train(
-                &prepared.placement,
-                &self.id,
-                &prepared.blocks_id,
-                &mut training,
-                between,
-            )
-            .await?;
-            let inference = self.infer(prepared, &training, &summary).await?;
-            Ok::<_, Failure>((training, summary, inference))
-        }
-        .instrument(phase)
-        .await?;
-        let fit = training.into_fit().map_err(|e| of_ml(&e))?;
-        let of_inference = inference.iter().flat_map(Warning::of_inference);
-        let of_fit = of_inference.chain(Warning::of_fit(&fit, &run.params, &summary));
-        let warnings = care::distinct(prepared.warnings().into_iter().chain(of_fit));
-
-        let phase = self.phase_of(
-            recorder,
-            Phase::Evaluate,
-            &format!("{} rows", prepared.dataset.part_rows[1]),
-        );
-        let classifier = LogisticRegressionModel::new(&fit, &run.valid).map_err(|e| of_ml(&e))?;
-        let mut model = Model::new(
-            &prepared.columns,
-            prepared.pipeline.clone(),
-            &self.spec.features,
-            &self.spec.label,
-            classifier,
-        )
-        .map_err(|e| of_ml(&e))?;
-        let judged = async {
-            let (metrics, tested) = self.evaluate(prepared, &model).await?;
-            let classes = model.classifier.num_classes;
-            let profile = prepared.profile.clone();
-            model.profile = profile.map(|profile| profile.with_predictions(classes, &tested));
-            model.invalid_values = self.spec.serving;
-            model.defaults.clone_from(&self.spec.defaults);
-            // What is written holds all of it.
-            Ok::<_, Failure>((metrics, self.write(prepared, &model).await?))
-        };
-        let (metrics, directory) = judged.instrument(phase).await?;
-
-        let phase = self.phase_of(recorder, Phase::Record, recorder.run_name());
-        let coefficients_sha256 = model.classifier.coefficients_sha256();
-        let outcome = Outcome {
-            fit: &fit,
-            directory: &directory,
-            metrics: &metrics,
-            coefficients_sha256: &coefficients_sha256,
-            cores: prepared.cores,
-            inference: inference.as_ref(),
-            warnings: &warnings,
-        };
-        recorder.finish(&outcome).instrument(phase).await?;
-        self.tell_finished(recorder, index, &outcome);
-        Ok(metrics)
-    }
-
-    /// A training at its start, or where it stood when the driver was killed.
-    fn training(&self, summary: &Summary, index: u32, run: &ValidRun) -> Result<Training, Failure> {
-        let mut fresh = Training::new(&run.valid, summary).map_err(|e| of_ml(&e))?;
-        if let Some(params) = &self.spec.early_stopping {
-            fresh = fresh.with_early_stopping(params.clone());
-        }
-        let before = self.resumption.as_ref().and_then(|before| before.training(index));
-        match before {
-            // The same rows and parameters make the same objective, bit for bit.
-            Some(training) if training.objective() == fresh.objective() => Ok(training.clone()),
-            Some(_) => Err(internal(
-                "the journal holds a training of another objective than this job's",
-            )),
-            None => Ok(fresh),
-        }
-    }
-
-    /// Scores the test part; without test rows there are no metrics.
-    async fn evaluate(
-        &self,
-        prepared: &Prepared,
-        model: &Model,
-    ) -> Result<(Vec<(Metric, f64)>, MulticlassMetrics), Failure> {
-        if prepared.dataset.part_rows[1] == 0 {
-            self.warn("the test part is empty: no metrics".to_string());
-            return Ok((Vec::new(), MulticlassMetrics::default()));
-        }
-        let judging = Judging {
-            part: TEST_PART,
-            weight: self.spec.weight.as_deref(),
-            with_ranking: care::needs_ranking(&self.spec.metrics),
-        };
-        let sums = rounds::score(&prepared.placement, &self.id, model, &judging).await?;
-        let metric = |metric: &Metric| Ok((*metric, sums.evaluate(*metric).map_err(|e| of_ml(&e))?));
-        let metrics: Result<_, Failure> = self.spec.metrics.iter().map(metric).collect();
-        Ok((metrics?, sums))
-    }
-
-    /// Writes the model in all formats, and has the workers compare what was written with the model.
-    async fn write(&self, prepared: &Prepared, model: &Model) -> Result<ModelDirectory, Failure> {
-        let mut directory = ModelDirectory::new(model, now_ms()).map_err(internal)?;
-        for why in directory.not_written().values() {
-            self.warn(why.clone());
-        }
-        let parity =
-            rounds::compare_formats(&prepared.placement, &self.id, model, directory.written()).await?;
-        directory.report(parity);
-        Ok(directory)
     }
 
     /// Names file and line in a failure about a row.

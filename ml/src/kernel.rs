@@ -18,7 +18,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::block::Block;
 use crate::error::MlError;
-use crate::lanes::LANES;
 use crate::logistic_regression::Family;
 use crate::partial::Partial;
 use crate::simd;
@@ -27,10 +26,12 @@ mod binomial;
 mod hessian;
 mod math;
 mod multinomial;
+mod row_sample;
 mod sparse;
 mod tile;
 
 pub(crate) use hessian::{at, class_pairs, triangle};
+pub use row_sample::RowSample;
 
 /// Coefficients in feature space: standardisation and centring are folded in, so that they apply to raw feature
 /// values. Coefficient Cₖⱼ = βₖⱼ/σⱼ, offset oₖ = bₖ − Σⱼ βₖⱼ·μⱼ/σⱼ.
@@ -58,50 +59,6 @@ pub struct KernelCoefficients {
         skip_serializing_if = "Vec::is_empty"
     )]
     pub class_weights: Vec<f64>,
-}
-
-/// The rows of each block that a round looks at: so many from its first on. Blocks cover the data evenly, so the first
-/// rows of all of them are a sample that follows from the data alone.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct RowSample {
-    /// Most rows of a block that count for loss and gradient.
-    pub gradient: u32,
-    /// Most rows of a block that count for second derivatives; never more than for the gradient.
-    pub hessian: u32,
-}
-
-impl RowSample {
-    /// All rows, without second derivatives.
-    pub const GRADIENT: RowSample = RowSample {
-        gradient: u32::MAX,
-        hessian: 0,
-    };
-    /// All rows, with second derivatives.
-    pub const HESSIAN: RowSample = RowSample {
-        gradient: u32::MAX,
-        hessian: u32::MAX,
-    };
-
-    /// Returns how many rows of a block of `rows` rows count for the gradient: whole lanes, unless all do.
-    pub(crate) fn gradient_rows(self, rows: usize) -> usize {
-        whole_lanes(self.gradient, rows)
-    }
-
-    /// Returns how many rows of a block of `rows` rows count for second derivatives.
-    pub(crate) fn hessian_rows(self, rows: usize) -> usize {
-        whole_lanes(self.hessian.min(self.gradient), rows)
-    }
-}
-
-impl Default for RowSample {
-    fn default() -> Self {
-        RowSample::GRADIENT
-    }
-}
-
-fn whole_lanes(wanted: u32, rows: usize) -> usize {
-    (wanted as usize).next_multiple_of(LANES).min(rows)
 }
 
 impl KernelCoefficients {
@@ -133,6 +90,11 @@ impl KernelCoefficients {
             hessian_sum: vec![0.0; self.hessian_length()],
             ..Partial::zero(self.classes, self.width)
         }
+    }
+
+    /// Returns how many numbers a partial has: derivatives and second derivatives.
+    pub fn partial_length(&self) -> usize {
+        self.classes * (self.width + 1) + self.hessian_length()
     }
 
     /// Returns how many second derivatives are wanted.

@@ -84,7 +84,7 @@ pub use linfa_api::{ClassLabel, FittedLogisticRegression, LogisticRegression, fi
 pub use logistic_regression::{
     Ask, ClassWeight, ClassWeightRule, EarlyStoppingParams, Family, FamilyParam, Fit,
     LogisticRegressionModel, LogisticRegressionParams, Look, Objective, Scores, Solution, Solver, Training,
-    ValidLogisticRegressionParams,
+    ValidLogisticRegressionParams, outperformed,
 };
 pub use metrics::{ConfusionCell, LOG_LOSS_EPSILON, Metric, MulticlassMetrics, RankedScore, Ranking};
 pub use model::{InputColumn, MODEL_FORMAT, MODEL_VERSION, Model, Predictions};

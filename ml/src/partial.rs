@@ -63,6 +63,12 @@ impl Partial {
         }
     }
 
+    /// Returns the sums of both, one by one: the partials of the same rows at several coefficients.
+    #[must_use]
+    pub fn merge_each(left: Vec<Partial>, right: Vec<Partial>) -> Vec<Partial> {
+        left.into_iter().zip(right).map(|(a, b)| a.merge(b)).collect()
+    }
+
     /// Checks that the partial is one of K = `classes` coefficient rows and d = `width` features.
     ///
     /// # Errors

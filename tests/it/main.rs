@@ -28,7 +28,8 @@ mod restart; // a driver that is killed and started again
 mod secrets; // what nobody must find anywhere
 mod serving; // a model behind MLflow's scoring protocol
 mod slow_workers; // workers that lag while a job runs
-mod stages; // every kind of feature stage in one job
+mod stages;
+mod sweep; // every kind of feature stage in one job
 mod tidy; // the shape of the repository itself
 mod tls; // a cluster between machines, and who is not let in
 mod traces; // what a collector of OpenTelemetry hears

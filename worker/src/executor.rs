@@ -159,14 +159,16 @@ impl Executor {
         self.each_subtree(set, &summarize, &Summary::merge)
     }
 
-    /// One round: loss and gradient over the blocks of the named partitions.
+    /// One round: losses and gradients over the blocks of the named partitions, at each of the coefficients.
     pub(crate) fn evaluate(
         &self,
         set: &PartitionSet,
         blocks_id: &str,
-        coefficients: &KernelCoefficients,
-    ) -> Result<Vec<(Node, Partial)>, Failure> {
-        coefficients.check_shape().map_err(|e| of_ml(&e))?;
+        coefficients: &[KernelCoefficients],
+    ) -> Result<Vec<(Node, Vec<Partial>)>, Failure> {
+        for coefficients in coefficients {
+            coefficients.check_shape().map_err(|e| of_ml(&e))?;
+        }
         let evaluate = |number| {
             let blocks = self
                 .blocks
@@ -176,7 +178,7 @@ impl Executor {
                 .evaluate(coefficients)
                 .map_err(|e| in_partition(&e, number))
         };
-        self.each_subtree(set, &evaluate, &Partial::merge)
+        self.each_subtree(set, &evaluate, &Partial::merge_each)
     }
 
     /// Scores a part with `model`.

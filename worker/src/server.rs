@@ -149,7 +149,7 @@ impl TrainerService for TrainerServer {
         );
         let request = request.into_inner();
         let set = wire::partition_set(request.partitions)?;
-        let coefficients = wire::coefficients(request.coefficients)?;
+        let coefficients: Vec<_> = request.coefficients.into_iter().map(wire::coefficients).collect();
         let blocks_id = request.blocks_id;
         let partials = self
             .compute(span, move |executor| {
@@ -158,13 +158,7 @@ impl TrainerService for TrainerServer {
             .await?;
         let compute_us = started.elapsed().as_micros() as u64;
         tokio::time::sleep(self.answer_delay).await;
-        let partials = partials
-            .into_iter()
-            .map(|(node, partial)| v1::SubtreePartial {
-                node: wire::merge_node(node),
-                partial: Some(wire::partial(partial)),
-            })
-            .collect();
+        let partials = partials.into_iter().map(wire::subtree_partial).collect();
         Ok(Response::new(v1::EvaluateObjectiveResponse {
             partials,
             compute_us,

@@ -32,9 +32,8 @@ pub(crate) fn label_columns(label: String, weight: String) -> LabelColumns {
     }
 }
 
-pub(crate) fn coefficients(message: Option<v1::KernelCoefficients>) -> Result<KernelCoefficients, Failure> {
-    let message = message.ok_or_else(|| malformed("no coefficients"))?;
-    Ok(KernelCoefficients {
+pub(crate) fn coefficients(message: v1::KernelCoefficients) -> KernelCoefficients {
+    KernelCoefficients {
         family: if message.binomial {
             Family::Binomial
         } else {
@@ -49,7 +48,7 @@ pub(crate) fn coefficients(message: Option<v1::KernelCoefficients>) -> Result<Ke
             hessian: message.hessian_rows,
         },
         class_weights: message.class_weights,
-    })
+    }
 }
 
 pub(crate) fn pieces(pieces: &[v1::Piece]) -> Vec<Piece> {
@@ -128,7 +127,14 @@ fn summary(summary: Summary) -> v1::Summary {
     }
 }
 
-pub(crate) fn partial(partial: Partial) -> v1::Partial {
+pub(crate) fn subtree_partial((node, partials): (Node, Vec<Partial>)) -> v1::SubtreePartial {
+    v1::SubtreePartial {
+        node: merge_node(node),
+        partials: partials.into_iter().map(partial).collect(),
+    }
+}
+
+fn partial(partial: Partial) -> v1::Partial {
     v1::Partial {
         loss_sum: partial.loss_sum,
         weight_sum: partial.weight_sum,

@@ -46,6 +46,9 @@ pub struct EarlyStoppingSection {
     pub min_delta: f64,
     /// Every how many iterations is looked.
     pub every: usize,
+    /// After how many looks the worse half of the runs is given up, and again after twice as many.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub halve_after: Option<usize>,
 }
 
 /// A part of the split that may be watched: one that judges the model in the end may not.
@@ -66,6 +69,7 @@ impl Default for EarlyStoppingSection {
             patience: params.patience,
             min_delta: params.min_delta,
             every: params.every,
+            halve_after: params.halve_after,
         }
     }
 }
@@ -96,6 +100,7 @@ impl EarlyStoppingSection {
             patience: self.patience,
             min_delta: self.min_delta,
             every: self.every,
+            halve_after: self.halve_after,
         };
         let at = "training.early_stopping";
         params.check().map_err(|e| of_ml(&e).at(at))?;

@@ -11,12 +11,12 @@ use rusqlite::{Connection, Transaction, params};
 use crate::error::internal;
 use crate::state_file::StateFile;
 
-/// Before version 2 a training was written without packed numbers; both are read.
+/// Before version 2 a training was written without packed numbers, before version 3 it was written alone; all are read.
 const FILE: StateFile = StateFile {
     name: "the driver's journal",
     is_plural: false,
     oldest: 1,
-    version: 2,
+    version: 3,
     tables: TABLES,
     pragmas: "PRAGMA foreign_keys = ON;",
 };
@@ -39,7 +39,7 @@ const TABLES: &str = "
         run INTEGER NOT NULL,
         training TEXT NOT NULL
     );
-    PRAGMA user_version = 2;";
+    PRAGMA user_version = 3;";
 
 /// A job as the journal knows it.
 #[derive(Debug)]
@@ -49,8 +49,8 @@ pub(crate) struct JournalledJob {
     pub(crate) request: SubmitJobRequest,
     /// What happened in it, in order.
     pub(crate) events: Vec<JobEvent>,
-    /// Where the training of one of its runs stood: position of the run, and the training.
-    pub(crate) checkpoint: Option<(u32, Training)>,
+    /// Where the trainings stood that ran side by side: the position of each one's run, and the training.
+    pub(crate) checkpoint: Vec<(u32, Training)>,
 }
 
 /// Opens the file for this process alone.
@@ -93,20 +93,25 @@ fn events(transaction: &Transaction<'_>, job_id: &str) -> Result<Vec<JobEvent>, 
         .collect()
 }
 
-fn checkpoint(transaction: &Transaction<'_>, job_id: &str) -> Result<Option<(u32, Training)>, Failure> {
+/// A checkpoint: the first run's position in a column of its own, and the trainings as JSON, [[position, training], …].
+/// Up to version 2 it is the training of that run alone.
+fn checkpoint(transaction: &Transaction<'_>, job_id: &str) -> Result<Vec<(u32, Training)>, Failure> {
     let mut checkpoints = transaction
         .prepare_cached("SELECT run, training FROM checkpoints WHERE job_id = ?1")
         .map_err(failed)?;
     let mut rows = checkpoints.query([job_id]).map_err(failed)?;
     let Some(row) = rows.next().map_err(failed)? else {
-        return Ok(None);
+        return Ok(Vec::new());
     };
     let (run, training) = (
         row.get(0).map_err(failed)?,
         row.get::<_, String>(1).map_err(failed)?,
     );
-    let training = serde_json::from_str(&training).map_err(|e| unreadable(job_id, e))?;
-    Ok(Some((run, training)))
+    let trainings = match training.starts_with('{') {
+        true => serde_json::from_str(&training).map(|training| vec![(run, training)]),
+        false => serde_json::from_str(&training),
+    };
+    trainings.map_err(|e| unreadable(job_id, e))
 }
 
 /// One change of the file. What is written twice stays as it was written first: a change that may have been carried out
@@ -127,7 +132,7 @@ pub(super) enum Change {
     Checkpoint {
         job_id: String,
         run: u32,
-        training: String,
+        trainings: String,
     },
     Forget(String),
 }
@@ -154,9 +159,9 @@ pub(super) fn apply(file: &mut Connection, changes: &[Change], durable: bool) ->
                     )?
                     .execute(params![job_id, *sequence as i64, event])?
             }
-            Change::Checkpoint { job_id, run, training } => transaction
+            Change::Checkpoint { job_id, run, trainings } => transaction
                 .prepare_cached("INSERT OR REPLACE INTO checkpoints (job_id, run, training) VALUES (?1, ?2, ?3)")?
-                .execute(params![job_id, run, training])?,
+                .execute(params![job_id, run, trainings])?,
             Change::Forget(job_id) => transaction.execute("DELETE FROM jobs WHERE job_id = ?1", [job_id])?,
         };
     }

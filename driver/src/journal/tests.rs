@@ -78,24 +78,24 @@ async fn the_last_checkpoint_counts_until_the_job_ends() {
     let (journal, _) = Journal::open(&path).unwrap();
     journal.job("job", 0, request(""));
     let checkpoints = journal.checkpoints("job");
-    let mut training = training(2);
+    let (mut training, other) = (training(2), training(2));
     for _ in 0..3 {
-        checkpoints.note(1, &training);
+        checkpoints.note([(1, &training), (2, &other)].into_iter());
         journal.sync().await.unwrap();
         step(&mut training);
     }
-    checkpoints.note(1, &training);
+    checkpoints.note([(1, &training), (2, &other)].into_iter());
     journal.sync().await.unwrap();
     drop((journal, checkpoints));
 
     let (journal, jobs) = reopened(&path).await;
-    assert_eq!(jobs[0].checkpoint, Some((1, training)), "bit for bit");
+    assert_eq!(jobs[0].checkpoint, [(1, training), (2, other)], "bit for bit");
     let events = log(&journal, "job");
     events.push(Event::Finished(JobFinished::default()));
     journal.sync().await.unwrap();
     drop((journal, events));
     let (_journal, jobs) = reopened(&path).await;
-    assert_eq!(jobs[0].checkpoint, None);
+    assert_eq!(jobs[0].checkpoint, []);
 }
 
 #[tokio::test]
@@ -142,19 +142,20 @@ async fn a_large_training_is_written_now_and_then_and_a_huge_one_never() {
     let (first, mut later) = (training(60_000), training(60_000));
     assert!(first.state_values() > WRITTEN_EACH_ROUND);
     step(&mut later);
-    large.note(0, &first);
+    large.note([(0, &first)].into_iter());
     journal.sync().await.unwrap();
-    large.note(0, &later);
-    huge.note(0, &training(3_000_000));
+    large.note([(0, &later)].into_iter());
+    huge.note([(0, &training(3_000_000))].into_iter());
     journal.sync().await.unwrap();
     let took = large.slot.pace.lock().unwrap().unwrap().1;
     tokio::time::sleep(took * REST).await;
     drop((journal, huge));
-    let written =
-        |jobs: &[JournalledJob], job: usize| jobs[job].checkpoint.clone().map(|(_, training)| training);
+    let written = |jobs: &[JournalledJob], job: usize| {
+        jobs[job].checkpoint.first().map(|(_, training)| training.clone())
+    };
 
     let journal = large.journal.clone();
-    large.note(0, &later);
+    large.note([(0, &later)].into_iter());
     journal.sync().await.unwrap();
     drop((journal, large));
     let (_journal, jobs) = reopened(&path).await;
@@ -163,7 +164,7 @@ async fn a_large_training_is_written_now_and_then_and_a_huge_one_never() {
 }
 
 #[tokio::test]
-async fn a_journal_of_the_release_before_is_read() {
+async fn a_journal_of_the_release_before_is_read_with_a_training_alone() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("journal.db");
     let (journal, _) = Journal::open(&path).unwrap();
@@ -173,12 +174,18 @@ async fn a_journal_of_the_release_before_is_read() {
     let (journal, _) = reopened(&path).await;
     drop(journal);
     let before = rusqlite::Connection::open(&path).unwrap();
-    while before.pragma_update(None, "user_version", 1).is_err() {
+    while before.pragma_update(None, "user_version", 2).is_err() {
         tokio::task::yield_now().await;
     }
+    let mut alone = training(2);
+    step(&mut alone);
+    let text = serde_json::to_string(&alone).unwrap();
+    let insert = "INSERT INTO checkpoints (job_id, run, training) VALUES ('job', 3, ?1)";
+    before.execute(insert, [text]).unwrap();
     drop(before);
     let (_journal, jobs) = reopened(&path).await;
     assert_eq!(jobs[0].job_id, "job");
+    assert_eq!(jobs[0].checkpoint, [(3, alone)]);
 }
 
 fn training(features: usize) -> Training {

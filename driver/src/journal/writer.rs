@@ -23,7 +23,7 @@ struct Waiting {
     shown: Vec<(Arc<EventLog>, u64)>,
     synced: Vec<oneshot::Sender<Result<(), String>>>,
     /// Where trainings came from, and since when they are being written.
-    trainings: Vec<(Arc<Slot>, Instant)>,
+    slots: Vec<(Arc<Slot>, Instant)>,
 }
 
 /// Writes until nobody can note anything any more. What can't be written is kept and tried again; jobs go on meanwhile.
@@ -49,7 +49,7 @@ pub(super) fn write(mut file: Connection, notes: &Receiver<Note>) {
                 tracing::error!(%error, changes = unwritten.len(), "the driver's journal can't be written")
             }
         }
-        for (slot, began) in waiting.trainings {
+        for (slot, began) in waiting.slots {
             slot.written(began.elapsed());
         }
         // Those who watch are not to be held up by a full disk: they see what a restart might not.
@@ -88,21 +88,21 @@ fn take(note: Note, changes: &mut Vec<Change>, waiting: &mut Waiting) {
         }
         Note::Checkpoint(slot) => {
             let began = Instant::now();
-            let Some((run, training)) = slot.lock().take() else {
+            let Some(trainings) = slot.lock().take() else {
                 return;
             };
-            match serde_json::to_string(&training) {
-                Ok(training) => {
+            match serde_json::to_string(&trainings) {
+                Ok(text) => {
                     // Of those that could not be written the last one is enough.
                     changes.retain(|change| !matches!(change, Change::Checkpoint { job_id, .. } if *job_id == slot.job_id));
                     changes.push(Change::Checkpoint {
                         job_id: slot.job_id.clone(),
-                        run,
-                        training,
+                        run: trainings.first().map_or(0, |(run, _)| *run),
+                        trainings: text,
                     });
-                    waiting.trainings.push((slot, began));
+                    waiting.slots.push((slot, began));
                 }
-                Err(error) => tracing::error!(%error, "a training can't be written down"),
+                Err(error) => tracing::error!(%error, "trainings can't be written down"),
             }
         }
         Note::Forget(job_id) => changes.push(Change::Forget(job_id)),

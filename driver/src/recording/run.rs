@@ -1,6 +1,6 @@
 //! [`RunRecord`]: one run's record, from its start to its end.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rookery_formats::{Format, ModelDirectory};
 use rookery_ml::{Fit, Inference, Look, Metric, Warning};
@@ -32,7 +32,6 @@ pub(crate) struct RunRecord {
     /// Whether another driver began it.
     was_begun: bool,
     curve: Curve,
-    started: Instant,
 }
 
 /// What a run is started with.
@@ -54,7 +53,8 @@ pub(crate) struct Outcome<'a> {
     pub(crate) directory: &'a ModelDirectory,
     pub(crate) metrics: &'a [(Metric, f64)],
     pub(crate) coefficients_sha256: &'a str,
-    /// Threads that computed, for what the run cost.
+    /// How long it took, and the threads that computed: what the run cost.
+    pub(crate) took: Duration,
     pub(crate) cores: usize,
     /// How certain the coefficients are, if the job wants to know.
     pub(crate) inference: Option<&'a Inference>,
@@ -82,7 +82,6 @@ impl RunRecord {
             params: start.params,
             test_data: start.inputs.get(1).map(|input| input.dataset.id.clone()),
             curve,
-            started: Instant::now(),
         };
         if record.is_finished() {
             return Ok(record);
@@ -218,7 +217,7 @@ impl RunRecord {
                     Tag::new("rookery.iterations", fit.iterations),
                     Tag::new("rookery.rounds", fit.evaluations),
                     Tag::new("rookery.coefficients_sha256", outcome.coefficients_sha256),
-                    core_seconds(self.started.elapsed(), outcome.cores),
+                    core_seconds(outcome.took, outcome.cores),
                 ])
                 .chain(
                     fit.best_iteration

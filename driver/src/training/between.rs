@@ -1,5 +1,5 @@
 //! [`Between`]: what happens after each round of a training. The validation part is scored, where it is watched; progress
-//! is told and noted; and a training that is out of time is stopped.
+//! is told; and a training that is out of time is stopped.
 
 use rookery_ml::{
     ColumnKind, EarlyStoppingParams, FittedPipeline, LogisticRegressionModel, Model, TerminationReason,
@@ -27,12 +27,13 @@ pub(crate) struct Between<'a> {
     pub(super) columns: &'a [(String, ColumnKind)],
     pub(super) pipeline: &'a FittedPipeline,
     pub(super) run: &'a ValidRun,
-    pub(super) index: u32,
     pub(super) recorder: &'a RunRecord,
     /// The last iteration that was told.
     pub(super) reported: Option<u64>,
     /// When there is no more time: milliseconds since the epoch, so that it holds for a job that is resumed.
     pub(super) deadline_ms: Option<i64>,
+    /// Whether others train at the same time.
+    pub(super) has_others: bool,
 }
 
 impl Between<'_> {
@@ -68,7 +69,7 @@ impl Between<'_> {
         Ok(())
     }
 
-    /// Tells how far the training is, and notes it for a driver that goes on with it.
+    /// Tells how far the training is.
     fn tell(&mut self, training: &Training) {
         let metric = self.job.spec.early_stopping.as_ref().map(|params| params.metric);
         self.recorder
@@ -76,11 +77,13 @@ impl Between<'_> {
         let iteration = training.iteration() as u64;
         if self.reported.is_none_or(|reported| iteration > reported) {
             self.reported = Some(iteration);
-            let event = iteration_event(self.recorder.run_id(), training, self.run);
+            let name = if self.has_others {
+                self.recorder.run_name()
+            } else {
+                ""
+            };
+            let event = iteration_event((self.recorder.run_id(), name), training, self.run);
             self.job.events.push(event);
-        }
-        if let Some(checkpoints) = &self.job.checkpoints {
-            checkpoints.note(self.index, training);
         }
     }
 }

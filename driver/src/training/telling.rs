@@ -186,9 +186,11 @@ pub(crate) fn warn(events: &Arc<EventLog>, job_id: &str, message: String) {
     events.push(Event::Warning(v1::Warning { message }));
 }
 
-pub(super) fn iteration_event(run_id: &str, training: &Training, run: &ValidRun) -> Event {
+/// How far a run is, by its id, and its name if there are others to tell it from.
+pub(super) fn iteration_event((run_id, name): (&str, &str), training: &Training, run: &ValidRun) -> Event {
     Event::Iteration(v1::Iteration {
         run_id: run_id.to_string(),
+        run_name: name.to_string(),
         iteration: training.iteration() as u64,
         max_iterations: run.params.max_iter as u64,
         loss: training.objective_history().last().copied().unwrap_or(f64::NAN),

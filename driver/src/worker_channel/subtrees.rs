@@ -8,6 +8,8 @@ use rookery_ml::tree::{Node, complete_subtrees};
 use rookery_ml::{Family, KernelCoefficients, Partial, Summary};
 use rookery_proto::{Failure, MAX_MESSAGE_BYTES, v1};
 
+use crate::error::internal;
+
 use super::{BlockSpec, Holding, Task, WorkerChannel, key, pair, set};
 
 /// Summaries in one answer. How wide the features are is not known yet: four million, at most.
@@ -61,16 +63,16 @@ impl WorkerChannel {
         Ok((summaries, response.memory_bytes))
     }
 
-    /// Loss and gradient of what the worker holds.
+    /// Losses and gradients of what the worker holds, at each of the coefficients.
     pub(crate) async fn evaluate_objective(
         &self,
         task: &Task,
         holding: &Holding,
         blocks_id: &str,
-        coefficients: &KernelCoefficients,
-    ) -> Result<Vec<(Node, Partial)>, Failure> {
-        let numbers = coefficients.coefficients.len() + coefficients.offsets.len();
-        let bytes = size_of::<f64>() * (numbers + coefficients.hessian_length());
+        coefficients: &[KernelCoefficients],
+    ) -> Result<Vec<(Node, Vec<Partial>)>, Failure> {
+        let numbers: usize = coefficients.iter().map(KernelCoefficients::partial_length).sum();
+        let bytes = size_of::<f64>() * numbers;
         let parts = parts(holding, PARTIAL_BYTES / bytes.max(1));
         let asked = parts
             .iter()
@@ -87,22 +89,13 @@ impl WorkerChannel {
         task: &Task,
         holding: &Holding,
         blocks_id: &str,
-        coefficients: &KernelCoefficients,
-    ) -> Result<Vec<(Node, Partial)>, Failure> {
+        coefficients: &[KernelCoefficients],
+    ) -> Result<Vec<(Node, Vec<Partial>)>, Failure> {
         let request = v1::EvaluateObjectiveRequest {
             task: key(task),
             partitions: set(holding),
             blocks_id: blocks_id.to_string(),
-            coefficients: Some(v1::KernelCoefficients {
-                binomial: coefficients.family == Family::Binomial,
-                classes: coefficients.classes as u32,
-                width: coefficients.width as u32,
-                coefficients: coefficients.coefficients.clone(),
-                offsets: coefficients.offsets.clone(),
-                gradient_rows: coefficients.rows.gradient,
-                hessian_rows: coefficients.rows.hessian,
-                class_weights: coefficients.class_weights.clone(),
-            }),
+            coefficients: coefficients.iter().map(kernel_coefficients).collect(),
         };
         let mut client = self.client.clone();
         let response = self
@@ -112,11 +105,16 @@ impl WorkerChannel {
                 client.evaluate_objective(request),
             )
             .await?;
-        response
-            .partials
-            .into_iter()
-            .map(|p| pair(p.node, p.partial, partial))
-            .collect()
+        let of_subtree = |subtree: v1::SubtreePartial| {
+            let (expected, got) = (coefficients.len(), subtree.partials.len());
+            if expected != got {
+                return Err(internal(format!("{got} partials for {expected} coefficients")));
+            }
+            pair(subtree.node, Some(subtree.partials), |partials| {
+                partials.into_iter().map(partial).collect()
+            })
+        };
+        response.partials.into_iter().map(of_subtree).collect()
     }
 }
 
@@ -153,6 +151,19 @@ pub(super) fn summary(message: v1::Summary) -> Summary {
         m2: message.m2,
         label_weights: message.label_weights,
         class_weights: Vec::new(),
+    }
+}
+
+fn kernel_coefficients(coefficients: &KernelCoefficients) -> v1::KernelCoefficients {
+    v1::KernelCoefficients {
+        binomial: coefficients.family == Family::Binomial,
+        classes: coefficients.classes as u32,
+        width: coefficients.width as u32,
+        coefficients: coefficients.coefficients.clone(),
+        offsets: coefficients.offsets.clone(),
+        gradient_rows: coefficients.rows.gradient,
+        hessian_rows: coefficients.rows.hessian,
+        class_weights: coefficients.class_weights.clone(),
     }
 }
 

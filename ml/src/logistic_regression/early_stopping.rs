@@ -18,6 +18,10 @@ pub struct EarlyStoppingParams {
     pub min_delta: f64,
     /// Every how many iterations is looked; at least 1. The start point and the last are looked at in any case.
     pub every: usize,
+    /// After how many looks the worse half of the trainings that share their passes is given up, and of those that are left
+    /// again after twice as many; at least 1. Never without it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub halve_after: Option<usize>,
 }
 
 impl Default for EarlyStoppingParams {
@@ -27,6 +31,7 @@ impl Default for EarlyStoppingParams {
             patience: 5,
             min_delta: 0.0,
             every: 1,
+            halve_after: None,
         }
     }
 }
@@ -40,6 +45,7 @@ impl EarlyStoppingParams {
         let checks = [
             ("patience", self.patience as f64, self.patience > 0),
             ("every", self.every as f64, self.every > 0),
+            ("halve_after", 0.0, self.halve_after != Some(0)),
             (
                 "min_delta",
                 self.min_delta,

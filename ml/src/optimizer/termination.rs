@@ -24,6 +24,8 @@ pub enum TerminationReason {
     SearchFailed,
     /// A metric of the validation rows stopped getting better.
     EarlyStopping,
+    /// Others that trained side by side with it did better on the validation rows.
+    Outperformed,
     /// There was no more time.
     Deadline,
 }
@@ -47,6 +49,7 @@ impl TerminationReason {
             TerminationReason::GradientConverged => "gradient_converged",
             TerminationReason::SearchFailed => "search_failed",
             TerminationReason::EarlyStopping => "early_stopping",
+            TerminationReason::Outperformed => "outperformed",
             TerminationReason::Deadline => "deadline",
         }
     }
@@ -60,6 +63,7 @@ impl fmt::Display for TerminationReason {
             TerminationReason::GradientConverged => "gradient converged",
             TerminationReason::SearchFailed => "line search failed",
             TerminationReason::EarlyStopping => "stopped early",
+            TerminationReason::Outperformed => "others did better",
             TerminationReason::Deadline => "deadline reached",
         })
     }

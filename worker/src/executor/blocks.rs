@@ -35,17 +35,28 @@ impl Blocks {
         })
     }
 
-    /// Loss and gradient at the coefficients of the features.
-    pub(super) fn evaluate(&self, asked: &KernelCoefficients) -> Result<Partial, MlError> {
-        let of_columns = self.affine.as_ref().map(|affine| affine.coefficients(asked));
-        let coefficients = of_columns.as_ref().unwrap_or(asked);
-        let mut partial = asked.zero_partial();
+    /// Losses and gradients at each of the coefficients of the features. A block is read once: for those after the first
+    /// it is in the processor's cache.
+    pub(super) fn evaluate(&self, asked: &[KernelCoefficients]) -> Result<Vec<Partial>, MlError> {
+        let of_columns = self.affine.as_ref().map(|affine| {
+            let coefficients = asked.iter().map(|asked| affine.coefficients(asked));
+            coefficients.collect::<Vec<_>>()
+        });
+        let coefficients = of_columns.as_deref().unwrap_or(asked);
+        let mut partials: Vec<Partial> = asked.iter().map(KernelCoefficients::zero_partial).collect();
         for block in &self.blocks {
-            accumulate(&mut partial, block, coefficients)?;
+            for (partial, coefficients) in partials.iter_mut().zip(coefficients) {
+                accumulate(partial, block, coefficients)?;
+            }
         }
         Ok(match &self.affine {
-            Some(affine) => affine.partial(partial, asked.classes),
-            None => partial,
+            Some(affine) => {
+                let of_features = partials.into_iter().zip(asked);
+                of_features
+                    .map(|(partial, asked)| affine.partial(partial, asked.classes))
+                    .collect()
+            }
+            None => partials,
         })
     }
 }
