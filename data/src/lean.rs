@@ -60,13 +60,16 @@ fn gather_column(
 ) -> Result<(ArrayRef, Option<SharedColumn>), ArrowError> {
     let is_full = pieces.iter().all(|piece| piece.null_count() == 0);
     match data_type {
-        DataType::Float32 if is_full => Ok(singles(values::<Float32Type>(pieces, rows), rows)),
+        DataType::Float32 if is_full => Ok(singles(values::<Float32Type>(pieces, rows))),
         DataType::Float64 if is_full => {
-            let values = || values::<Float64Type>(pieces, rows);
-            Ok(match values().all(is_single) {
-                true => singles(values().map(|value| value as f32), rows),
-                false => doubles(values(), rows),
-            })
+            let doubles = values::<Float64Type>(pieces, rows);
+            // Without a branch inside, which makes vectors of it.
+            Ok(
+                match doubles.iter().fold(true, |all, value| all & is_single(*value)) {
+                    true => singles(doubles.iter().map(|value| *value as f32).collect()),
+                    false => self::doubles(doubles),
+                },
+            )
         }
         _ => {
             let taken = pieces
@@ -101,37 +104,43 @@ fn narrowed(column: ArrayRef) -> ArrayRef {
     Arc::new(Float32Array::new(values.into(), doubles.nulls().cloned()))
 }
 
-fn values<'a, T: ArrowPrimitiveType>(
-    pieces: &'a [&ArrayRef],
-    rows: &'a [UInt32Array],
-) -> impl Iterator<Item = T::Native> + 'a {
-    pieces.iter().zip(rows).flat_map(|(piece, rows)| {
-        let values = piece.as_primitive::<T>().values();
-        rows.values().iter().map(|row| values[*row as usize])
-    })
+/// The chosen values, with room behind them for [`padded`].
+fn values<T: ArrowPrimitiveType>(pieces: &[&ArrayRef], rows: &[UInt32Array]) -> Vec<T::Native> {
+    let count = rows.iter().map(Array::len).sum();
+    let mut chosen = Vec::with_capacity(SharedColumn::padded(count));
+    for (piece, rows) in pieces.iter().zip(rows) {
+        let (values, rows) = (piece.as_primitive::<T>().values(), rows.values());
+        match in_a_row(rows) {
+            Some(range) => chosen.extend_from_slice(&values[range]),
+            None => chosen.extend(rows.iter().map(|row| values[*row as usize])),
+        }
+    }
+    chosen
 }
 
-fn singles(values: impl Iterator<Item = f32>, rows: &[UInt32Array]) -> (ArrayRef, Option<SharedColumn>) {
-    let (column, values) = padded::<Float32Type>(values, rows);
+/// The range of ascending numbers that leave none out.
+fn in_a_row(rows: &[u32]) -> Option<std::ops::Range<usize>> {
+    let (first, last) = (*rows.first()? as usize, *rows.last()? as usize);
+    (last - first + 1 == rows.len()).then_some(first..last + 1)
+}
+
+fn singles(values: Vec<f32>) -> (ArrayRef, Option<SharedColumn>) {
+    let (column, values) = padded::<Float32Type>(values);
     (column, Some(SharedColumn::Single(Arc::new(values))))
 }
 
-fn doubles(values: impl Iterator<Item = f64>, rows: &[UInt32Array]) -> (ArrayRef, Option<SharedColumn>) {
-    let (column, values) = padded::<Float64Type>(values, rows);
+fn doubles(values: Vec<f64>) -> (ArrayRef, Option<SharedColumn>) {
+    let (column, values) = padded::<Float64Type>(values);
     (column, Some(SharedColumn::Double(Arc::new(values))))
 }
 
 /// The values as a column and, in the same memory, with the zeros behind them that blocks need.
-fn padded<T: ArrowPrimitiveType>(
-    values: impl Iterator<Item = T::Native>,
-    rows: &[UInt32Array],
-) -> (ArrayRef, ScalarBuffer<T::Native>) {
-    let rows = rows.iter().map(Array::len).sum();
-    let length = SharedColumn::padded(rows);
-    let mut padded = Vec::with_capacity(length);
-    padded.extend(values);
-    padded.resize(length, T::Native::default());
-    let padded = ScalarBuffer::from(padded);
+fn padded<T: ArrowPrimitiveType>(mut values: Vec<T::Native>) -> (ArrayRef, ScalarBuffer<T::Native>) {
+    let rows = values.len();
+    // Of exactly the bytes that it needs.
+    values.reserve_exact(SharedColumn::padded(rows) - rows);
+    values.resize(SharedColumn::padded(rows), T::Native::default());
+    let padded = ScalarBuffer::from(values);
     (
         Arc::new(PrimitiveArray::<T>::new(padded.slice(0, rows), None)),
         padded,

@@ -114,6 +114,14 @@ impl Block {
         (0..self.rows).map(|row| self.labels.at(row))
     }
 
+    /// Returns the labels as classes, with zeros behind them until the last lane is full.
+    pub(crate) fn classes(&self) -> Vec<usize> {
+        match &self.labels {
+            Values::Single(labels) => labels.iter().map(|label| *label as usize).collect(),
+            Values::Double(labels) => labels.iter().map(|label| *label as usize).collect(),
+        }
+    }
+
     /// Returns the instance weight of each row.
     pub fn weights(&self) -> impl Iterator<Item = f64> + '_ {
         (0..self.rows).map(|row| self.weight(row))

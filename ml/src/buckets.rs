@@ -5,9 +5,11 @@
 //! the smallest that leaves at most [`LIMIT`] different keys. Fewer rows never need a larger one, so whatever is counted
 //! and merged first, the same rows end in the same buckets.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
+
+mod tables;
+
+use tables::{Dense, Table};
 
 /// Different keys that are told apart.
 const LIMIT: usize = 1024;
@@ -21,13 +23,40 @@ const NEGATIVE_ZERO: u64 = (1 << 63) - 1;
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub(crate) struct Buckets {
     shift: u32,
-    /// Values of each key.
-    counts: BTreeMap<u64, u64>,
+    /// Values of each key, ascending.
+    counts: Vec<(u64, u64)>,
 }
 
 impl Buckets {
     /// Counts `values`, none of which is NaN.
     pub(crate) fn add_all(&mut self, values: &[f64]) {
+        let mut dense = Dense::default();
+        for values in values.chunks(Dense::MOST_VALUES) {
+            if !self.add_densely(values, &mut dense) {
+                self.add_by_hash(values);
+            }
+        }
+    }
+
+    /// Counts values that lie close together, by tables with a place for each key; returns whether it did.
+    fn add_densely(&mut self, values: &[f64], dense: &mut Dense) -> bool {
+        let Some(counted) = dense.count(values, self.shift) else {
+            return false;
+        };
+        // So many different keys are at least as many without the last bits: the shift can't be smaller.
+        if counted.shift > self.shift && counted.counts.len() <= LIMIT {
+            return false;
+        }
+        let mut counted = Buckets {
+            shift: counted.shift,
+            counts: counted.counts,
+        };
+        counted.coarsen();
+        self.merge(&counted);
+        true
+    }
+
+    fn add_by_hash(&mut self, values: &[f64]) {
         let mut table = Table::new();
         for value in values {
             let counted = table.add(key(*value) >> self.shift);
@@ -42,16 +71,20 @@ impl Buckets {
 
     /// Adds what a table counted by the keys of this shift, and leaves it empty.
     fn take(&mut self, table: &mut Table) {
-        for (key, count) in table.drain() {
-            *self.counts.entry(key).or_default() += count;
-        }
-        self.coarsen();
+        let mut counts: Vec<(u64, u64)> = table.drain().collect();
+        counts.sort_unstable();
+        self.merge(&Buckets {
+            shift: self.shift,
+            counts,
+        });
     }
 
     /// Counts `value`, which is no NaN.
     pub(crate) fn add(&mut self, value: f64) {
-        *self.counts.entry(key(value) >> self.shift).or_default() += 1;
-        self.coarsen();
+        self.merge(&Buckets {
+            shift: 0,
+            counts: vec![(key(value), 1)],
+        });
     }
 
     pub(crate) fn merge(&mut self, other: &Buckets) {
@@ -59,8 +92,21 @@ impl Buckets {
             self.shift_to(other.shift);
         }
         let by = self.shift - other.shift;
-        for (key, count) in &other.counts {
-            *self.counts.entry(key >> by).or_default() += count;
+        let others = other.counts.iter().map(|(key, count)| (key >> by, *count));
+        let own = std::mem::take(&mut self.counts);
+        self.counts.reserve(own.len() + other.counts.len());
+        let (mut own, mut others) = (own.into_iter().peekable(), others.peekable());
+        loop {
+            let next = match (own.peek(), others.peek()) {
+                (Some((a, _)), Some((b, _))) if b < a => others.next(),
+                (None, _) => others.next(),
+                _ => own.next(),
+            };
+            let Some((key, count)) = next else { break };
+            match self.counts.last_mut() {
+                Some((last, counted)) if *last == key => *counted += count,
+                _ => self.counts.push((key, count)),
+            }
         }
         self.coarsen();
     }
@@ -68,11 +114,11 @@ impl Buckets {
     /// Edges and counts of a histogram whose bins hold about the same number of values; where there are few different
     /// values, one bin for each.
     pub(crate) fn histogram(&self) -> (Vec<f64>, Vec<u64>) {
-        let total: u128 = self.counts.values().map(|count| u128::from(*count)).sum();
+        let total: u128 = self.counts.iter().map(|(_, count)| u128::from(*count)).sum();
         let is_few = self.counts.len() as u64 <= BINS;
         let (mut edges, mut counts) = (Vec::new(), Vec::new());
         let (mut seen, mut in_bin, mut next) = (0_u128, 0_u64, 1_u128);
-        let last = self.counts.keys().next_back();
+        let last = self.counts.last().map(|(key, _)| key);
         for (key, count) in &self.counts {
             seen += u128::from(*count);
             in_bin += count;
@@ -113,7 +159,8 @@ impl Buckets {
         }
         // Neighbours fall together as soon as the highest bit in which they differ is gone: by that bit's number from 1.
         let mut apart = [0_usize; 65];
-        for (key, next) in self.counts.keys().zip(self.counts.keys().skip(1)) {
+        for pair in self.counts.windows(2) {
+            let (key, next) = (pair[0].0, pair[1].0);
             apart[(u64::BITS - (key ^ next).leading_zeros()) as usize] += 1;
         }
         let (mut by, mut different) = (64, 1);
@@ -127,58 +174,12 @@ impl Buckets {
     fn shift_to(&mut self, shift: u32) {
         let by = shift - self.shift;
         self.shift = shift;
-        for (key, count) in std::mem::take(&mut self.counts) {
-            *self.counts.entry(key >> by).or_default() += count;
-        }
-    }
-}
-
-/// Counts of few keys, found by hashing: a value costs less than in an ordered map.
-struct Table {
-    /// Key and count; an empty slot has the count 0.
-    slots: Vec<(u64, u64)>,
-    used: usize,
-}
-
-impl Table {
-    const BITS: u32 = 12;
-    /// Slots that may be used: with few enough, keys seldom meet.
-    const MOST: usize = (1 << Self::BITS) / 4;
-
-    fn new() -> Self {
-        Self {
-            slots: vec![(0, 0); 1 << Self::BITS],
-            used: 0,
-        }
-    }
-
-    /// Counts `key`; whether there was room for it.
-    fn add(&mut self, key: u64) -> bool {
-        // Fibonacci hashing: neighbours, which keys often are, go to slots far apart.
-        let mut slot = (key.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (u64::BITS - Self::BITS)) as usize;
-        loop {
-            let (known, count) = &mut self.slots[slot];
-            if *count > 0 && *known == key {
-                *count += 1;
-                return true;
-            }
-            if *count == 0 {
-                if self.used == Self::MOST {
-                    return false;
-                }
-                (*known, *count) = (key, 1);
-                self.used += 1;
-                return true;
-            }
-            slot = (slot + 1) % self.slots.len();
-        }
-    }
-
-    /// Hands out the counts, in no particular order.
-    fn drain(&mut self) -> impl Iterator<Item = (u64, u64)> + '_ {
-        self.used = 0;
-        let slots = self.slots.iter_mut().filter(|(_, count)| *count > 0);
-        slots.map(std::mem::take)
+        self.counts.iter_mut().for_each(|(key, _)| *key >>= by);
+        self.counts.dedup_by(|later, first| {
+            let is_same = later.0 == first.0;
+            first.1 += if is_same { later.1 } else { 0 };
+            is_same
+        });
     }
 }
 
@@ -242,6 +243,25 @@ mod tests {
             counts.iter().all(|count| (4_500..=5_500).contains(count)),
             "{counts:?}"
         );
+    }
+
+    #[test]
+    fn tables_count_as_hashing_does() {
+        let uneven = |i: u32| f64::from(i.wrapping_mul(2_654_435_761) % 2_000_003) / 1e3 - 700.0;
+        let values: Vec<f64> = (0..20_000)
+            .map(uneven)
+            .chain([0.0, -0.0, f64::INFINITY])
+            .collect();
+        let (mut by_table, mut by_hash) = (Buckets::default(), Buckets::default());
+        by_hash.add_by_hash(&values);
+        let mut dense = Dense::default();
+        // What lies far from the others makes places too wide: that is for hashing.
+        assert!(by_table.add_densely(&values[..16_000], &mut dense));
+        by_table.add_by_hash(&values[16_000..]);
+        assert_eq!(by_table, by_hash);
+        assert!(!by_table.add_densely(&values[..1000], &mut dense), "few");
+        let few_different: Vec<f64> = (0..4000).map(|i| f64::from(i % 17)).collect();
+        assert!(!Buckets::default().add_densely(&few_different, &mut dense));
     }
 
     proptest! {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+mod in_doubles;
 mod whole;
 
 use whole::Whole;
@@ -12,16 +13,22 @@ use serde::{Deserialize, Serialize};
 const SPAN: i32 = 32;
 /// The exponent of a double's last bit, for the smallest.
 const SMALLEST: i32 = -1074;
-/// The part of the smallest exponent, and how many there are up to the largest.
-const FIRST_PART: i32 = SMALLEST.div_euclid(SPAN);
-const PARTS: usize = (971_i32.div_euclid(SPAN) - FIRST_PART + 1) as usize;
 
 /// A commutative monoid under [`merge`](ExactSum::merge), with `default` as its neutral element.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct ExactSum {
     /// Sums of whole numbers, by the power of 2^[`SPAN`] that they are to be multiplied with.
     parts: BTreeMap<i32, i128>,
 }
+
+/// One number may be kept in different parts, by how it was added up.
+impl PartialEq for ExactSum {
+    fn eq(&self, other: &Self) -> bool {
+        Whole::of(&self.parts).significant() == Whole::of(&other.parts).significant()
+    }
+}
+
+impl Eq for ExactSum {}
 
 impl ExactSum {
     /// Adds `value`, which is finite.
@@ -32,17 +39,12 @@ impl ExactSum {
     }
 
     /// Adds `values`, all of them finite.
-    pub(crate) fn add_all(&mut self, values: impl Iterator<Item = f64>) {
-        let mut parts = [0_i128; PARTS];
-        for value in values {
-            let (whole, exponent) = whole_and_exponent(value);
-            let above = (exponent - FIRST_PART * SPAN) as u32;
-            let (part, shift) = (above / SPAN as u32, above % SPAN as u32);
-            let whole = whole << shift;
-            parts[part as usize] += if value.is_sign_negative() { -whole } else { whole };
-        }
-        for (part, whole) in (FIRST_PART..).zip(parts).filter(|(_, whole)| *whole != 0) {
-            *self.parts.entry(part).or_default() += whole;
+    pub(crate) fn add_all(&mut self, values: &[f64]) {
+        for chunk in values.chunks(in_doubles::CHUNK) {
+            match in_doubles::sums(chunk) {
+                Some(sums) => sums.into_iter().for_each(|sum| self.add(sum)),
+                None => chunk.iter().for_each(|value| self.add(*value)),
+            }
         }
     }
 
@@ -68,14 +70,10 @@ impl ExactSum {
         }
     }
 
-    /// The sum divided by `count`, rounded in a fixed order; NaN for a count of 0.
+    /// The sum, rounded once, divided by `count`; NaN for a count of 0.
     pub(crate) fn mean(&self, count: u64) -> f64 {
-        // The smallest first; each part is divided, so that a sum beyond the largest double has a mean.
-        let part = |(part, whole): (&i32, &i128)| scale(*whole as f64 / count as f64, part * SPAN);
-        self.parts
-            .iter()
-            .map(part)
-            .fold(0.0 / count as f64, |sum, part| sum + part)
+        let (leading, exponent) = Whole::of(&self.parts).leading();
+        scale(leading / count as f64, exponent)
     }
 }
 
@@ -174,6 +172,12 @@ mod tests {
             let m2: f64 = values.iter().map(|value| (value - mean) * (value - mean)).sum();
             let plain = if values.len() < 2 { 0.0 } else { (m2 / (values.len() - 1) as f64).sqrt() };
             prop_assert!((deviation(&values) - plain).abs() <= 1e-12 * plain);
+            let mut at_once = ExactSum::default();
+            at_once.add_all(&values);
+            prop_assert_eq!(at_once.mean(7).to_bits(), whole.mean(7).to_bits());
+            prop_assert_eq!(&at_once, &whole);
+            at_once.add(1e-300);
+            prop_assert_ne!(&at_once, &whole);
             values.reverse();
             prop_assert_eq!(of(&values), whole);
         }

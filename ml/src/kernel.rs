@@ -135,12 +135,13 @@ pub fn accumulate(
     }
     let classes = coefficients.classes;
     if coefficients.family == Family::Multinomial {
-        let outside = block.labels().find(|label| *label >= classes as f64);
-        if let Some(label) = outside {
+        let outside = block.classes().into_iter().find(|label| *label >= classes);
+        if let Some(got) = outside {
+            let expected = classes;
             return Err(MlError::Shape {
                 what: "label below",
-                expected: classes,
-                got: label as usize,
+                expected,
+                got,
             });
         }
     }

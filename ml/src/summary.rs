@@ -4,11 +4,13 @@
 //! σⱼ² = Σ wᵢ·(xᵢⱼ − μⱼ)² / (W − W₂/W), which is the n−1 formula for unit weights
 //! (`org.apache.spark.ml.stat.Summarizer`). Rows of weight 0 count for nothing.
 
+use pulp::NullaryFnOnce;
 use serde::{Deserialize, Serialize};
 
 use crate::block::{Block, Values};
 use crate::error::MlError;
 use crate::lanes;
+use crate::simd;
 
 mod sparse;
 
@@ -85,9 +87,10 @@ impl Summary {
             rows += 1;
         }
         let weight_sum = block.weight_sum_of(block.rows(), class_weights);
-        let columns = block.columns().iter().filter(|_| with_moments);
-        let moments = columns.map(|values| column_moments(values, &weights, first, weight_sum));
-        let (mean, m2) = moments.unzip();
+        let (mean, m2) = match with_moments {
+            true => column_moments(block, &weights, first, weight_sum),
+            false => (Vec::new(), Vec::new()),
+        };
         Ok(Summary {
             rows,
             weight_sum,
@@ -203,18 +206,48 @@ impl Summary {
     }
 }
 
-/// Mean and weighted sum of squared deviations of one feature of a block; row `first` is the first with a positive weight.
-fn column_moments(values: &Values, weights: &[f64], first: usize, weight_sum: f64) -> (f64, f64) {
-    match values {
-        Values::Single(values) => moments(values, weights, first, weight_sum),
-        Values::Double(values) => moments(values, weights, first, weight_sum),
+/// Means and weighted sums of squared deviations of the columns of a block; row `first` is the first with a positive weight.
+fn column_moments(block: &Block, weights: &[f64], first: usize, weight_sum: f64) -> (Vec<f64>, Vec<f64>) {
+    let columns = block.columns();
+    simd::dispatch(ColumnMoments {
+        columns,
+        weights,
+        first,
+        weight_sum,
+    })
+}
+
+struct ColumnMoments<'a> {
+    columns: &'a [Values],
+    weights: &'a [f64],
+    first: usize,
+    weight_sum: f64,
+}
+
+impl NullaryFnOnce for ColumnMoments<'_> {
+    type Output = (Vec<f64>, Vec<f64>);
+
+    #[inline(always)]
+    fn call(self) -> (Vec<f64>, Vec<f64>) {
+        let (mut means, mut squares) = (Vec::new(), Vec::new());
+        for values in self.columns {
+            let (mean, m2) = match values {
+                Values::Single(values) => moments(values, self.weights, self.first, self.weight_sum),
+                Values::Double(values) => moments(values, self.weights, self.first, self.weight_sum),
+            };
+            means.push(mean);
+            squares.push(m2);
+        }
+        (means, squares)
     }
 }
 
+#[inline(always)]
 fn moments<T: Copy + Into<f64>>(values: &[T], weights: &[f64], first: usize, weight_sum: f64) -> (f64, f64) {
     // Measured from the first value, a constant feature has a deviation of exactly 0 and is recognised.
     let origin: f64 = values[first].into();
     let rows = weights.len();
+    let values = &values[..rows];
     let shift = lanes::sum_by(rows, |row| weights[row] * (values[row].into() - origin)) / weight_sum;
     let centre = origin + shift;
     let m2 = lanes::sum_by(rows, |row| {

@@ -57,6 +57,21 @@ impl Whole {
         }
     }
 
+    /// The sign, and the digits that are not zeros at either end, from the lowest place that counts on: the same for the
+    /// same number.
+    pub(super) fn significant(&self) -> (bool, i32, &[u32]) {
+        let is_some = |digit: &u32| *digit != 0;
+        let Some(first) = self.digits.iter().position(is_some) else {
+            return (false, 0, &[]);
+        };
+        let last = self.digits.iter().rposition(is_some).unwrap_or(first);
+        (
+            self.is_negative,
+            self.lowest + first as i32,
+            &self.digits[first..=last],
+        )
+    }
+
     pub(super) fn times(&self, other: &Whole) -> Self {
         let mut digits = vec![0_u32; self.digits.len() + other.digits.len()];
         for (i, a) in self.digits.iter().enumerate() {

@@ -187,7 +187,7 @@ fn losses_and_multipliers<T: Copy + Into<f64>>(labels: &[T], margins: &mut [f64]
 
 /// Adds Σᵢ mᵢ·xᵢⱼ to the lanes of each feature.
 #[inline(always)]
-fn gradient(columns: &[Values], start: usize, multipliers: &[f64], sums: &mut [[f64; LANES]]) {
+fn gradient(columns: &[Values], start: usize, multipliers: &[f64], sums: &mut [Lanes]) {
     let range = start..start + multipliers.len();
     let (fours, rest) = columns.as_chunks::<4>();
     let (sums_of_fours, sums_of_rest) = sums.split_at_mut(fours.len() * 4);
@@ -220,7 +220,7 @@ fn dots_one_by_one(
     columns: &[Values],
     range: std::ops::Range<usize>,
     multipliers: &[f64],
-    sums: &mut [[f64; LANES]],
+    sums: &mut [Lanes],
 ) {
     for (values, sums) in columns.iter().zip(sums) {
         typed!(values, x => *sums = dot(&x[range.clone()], multipliers, *sums));
@@ -228,39 +228,31 @@ fn dots_one_by_one(
 }
 
 #[inline(always)]
-fn dot<T: Copy + Into<f64>>(x: &[T], multipliers: &[f64], mut sums: [f64; LANES]) -> [f64; LANES] {
-    for (x, m) in x
-        .as_chunks::<LANES>()
-        .0
-        .iter()
-        .zip(multipliers.as_chunks::<LANES>().0)
-    {
-        for lane in 0..LANES {
-            sums[lane] = x[lane].into().mul_add(m[lane], sums[lane]);
-        }
+fn dot<T: Copy + Into<f64>>(x: &[T], multipliers: &[f64], mut sums: Lanes) -> Lanes {
+    let chunks = x.as_chunks().0.iter().zip(multipliers.as_chunks().0);
+    for (x, m) in chunks {
+        sums = add_product(x, m, sums);
     }
     sums
 }
 
 #[inline(always)]
-fn four_dots<T: Copy + Into<f64>>(x: [&[T]; 4], multipliers: &[f64], sums: &mut [[f64; LANES]; 4]) {
-    let rows = multipliers.len();
-    let [x0, x1, x2, x3] = x.map(|x| &x[..rows]);
+fn four_dots<T: Copy + Into<f64>>(x: [&[T]; 4], multipliers: &[f64], sums: &mut [Lanes; 4]) {
+    let [x0, x1, x2, x3] = x.map(|x| x[..multipliers.len()].as_chunks().0);
     let [mut s0, mut s1, mut s2, mut s3] = *sums;
-    for chunk in 0..rows / LANES {
-        let at = chunk * LANES;
-        for lane in 0..LANES {
-            s0[lane] = x0[at + lane].into().mul_add(multipliers[at + lane], s0[lane]);
-        }
-        for lane in 0..LANES {
-            s1[lane] = x1[at + lane].into().mul_add(multipliers[at + lane], s1[lane]);
-        }
-        for lane in 0..LANES {
-            s2[lane] = x2[at + lane].into().mul_add(multipliers[at + lane], s2[lane]);
-        }
-        for lane in 0..LANES {
-            s3[lane] = x3[at + lane].into().mul_add(multipliers[at + lane], s3[lane]);
-        }
+    let columns = x0.iter().zip(x1).zip(x2).zip(x3);
+    for ((((x0, x1), x2), x3), m) in columns.zip(multipliers.as_chunks().0) {
+        s0 = add_product(x0, m, s0);
+        s1 = add_product(x1, m, s1);
+        s2 = add_product(x2, m, s2);
+        s3 = add_product(x3, m, s3);
     }
     *sums = [s0, s1, s2, s3];
+}
+
+/// Eight at a time, by value: element by element of slices the compiler makes shuffles of it.
+#[inline(always)]
+fn add_product<T: Copy + Into<f64>>(x: &[T; LANES], m: &Lanes, sums: Lanes) -> Lanes {
+    let x: Lanes = x.map(Into::into);
+    std::array::from_fn(|lane| x[lane].mul_add(m[lane], sums[lane]))
 }

@@ -28,6 +28,7 @@ pub(super) fn accumulate(partial: &mut Partial, block: &Block, coefficients: &Ke
     let mut margins = vec![[0.0; LANES]; classes * tile_chunks];
     let mut losses = vec![0.0; tile_chunks * LANES];
     let mut curvature = vec![[0.0; LANES]; tile_chunks];
+    let labels = block.classes();
     let pairs = coefficients.hessian_length() / triangle(block.width());
     let mut triangles: Vec<Triangle> = (0..pairs).map(|_| Triangle::new(width)).collect();
     for first in (0..chunks).step_by(tile_chunks) {
@@ -39,7 +40,7 @@ pub(super) fn accumulate(partial: &mut Partial, block: &Block, coefficients: &Ke
         if let Some(elements) = &mut elements {
             elements.add_all_margins(first * LANES, margins.as_flattened_mut(), chunks * LANES);
         }
-        losses_and_probabilities(block, first * LANES, margins, losses);
+        losses_and_probabilities(&labels[first * LANES..], margins, losses);
         let curved = chunks.min(curved.saturating_sub(first));
         if curved > 0 {
             for (k, triangles) in triangles_of(&mut triangles).enumerate() {
@@ -57,7 +58,7 @@ pub(super) fn accumulate(partial: &mut Partial, block: &Block, coefficients: &Ke
                 }
             }
         }
-        subtract_labels(block, first * LANES, margins, chunks);
+        subtract_labels(&labels[first * LANES..], margins, chunks);
         weigh(block, &coefficients.class_weights, first * LANES, losses);
         for of_class in margins.chunks_exact_mut(chunks) {
             weigh(
@@ -157,7 +158,7 @@ fn some_margins<const N: usize>(
 
 /// Replaces margins by probabilities, and writes the unweighted losses.
 #[inline(always)]
-fn losses_and_probabilities(block: &Block, start: usize, margins: &mut [Lanes], losses: &mut [f64]) {
+fn losses_and_probabilities(labels: &[usize], margins: &mut [Lanes], losses: &mut [f64]) {
     let chunks = losses.len() / LANES;
     let classes = margins.len() / chunks;
     for (chunk, losses) in losses.as_chunks_mut::<LANES>().0.iter_mut().enumerate() {
@@ -173,8 +174,7 @@ fn losses_and_probabilities(block: &Block, start: usize, margins: &mut [Lanes], 
                 };
             }
         }
-        let labels: [usize; LANES] =
-            std::array::from_fn(|lane| block.label_values().at(start + chunk * LANES + lane) as usize);
+        let labels: &[usize] = &labels[chunk * LANES..][..LANES];
         // Subtracting the largest margin keeps every e^… in (0, 1].
         for lane in 0..LANES {
             losses[lane] = largest[lane] - margins[labels[lane] * chunks + chunk][lane];
@@ -202,9 +202,8 @@ fn losses_and_probabilities(block: &Block, start: usize, margins: &mut [Lanes], 
 
 /// Turns probabilities into unweighted multipliers.
 #[inline(always)]
-fn subtract_labels(block: &Block, start: usize, probabilities: &mut [Lanes], chunks: usize) {
-    for row in 0..chunks * LANES {
-        let label = block.label_values().at(start + row) as usize;
+fn subtract_labels(labels: &[usize], probabilities: &mut [Lanes], chunks: usize) {
+    for (row, label) in labels.iter().enumerate().take(chunks * LANES) {
         probabilities[label * chunks + row / LANES][row % LANES] -= 1.0;
     }
 }
@@ -223,14 +222,14 @@ fn all_dots(features: &[Lanes], width: usize, multipliers: &[Lanes], sums: &mut 
         match classes - class {
             1 => some_dots::<1>(features, width, multipliers, sums, classes),
             2 => some_dots::<2>(features, width, multipliers, sums, classes),
-            3 => some_dots::<3>(features, width, multipliers, sums, classes),
-            _ => some_dots::<4>(features, width, multipliers, sums, classes),
+            _ => some_dots::<3>(features, width, multipliers, sums, classes),
         }
-        class += 4;
+        class += 3;
     }
 }
 
-/// Adds Σᵢ mᵢₖ·xᵢⱼ to the lanes of all features and N classes.
+/// Adds Σᵢ mᵢₖ·xᵢⱼ to the lanes of all features and N classes, two features at a time: with three classes that is what 16
+/// registers of four doubles hold, and what is read of one feature lies beside the next one.
 #[inline(always)]
 fn some_dots<const N: usize>(
     features: &[Lanes],
@@ -241,17 +240,38 @@ fn some_dots<const N: usize>(
 ) {
     let chunks = features.len() / width;
     let of_class: [&[Lanes]; N] = std::array::from_fn(|k| &multipliers[k * chunks..(k + 1) * chunks]);
-    for (feature, sums) in sums.chunks_mut(classes).enumerate().take(width) {
-        let sums: &mut [Lanes; N] = sums[..N].as_mut_array().expect("N classes are left");
-        let mut own = *sums;
-        for (chunk, x) in features[feature..].iter().step_by(width).enumerate() {
-            for k in 0..N {
-                let m = &of_class[k][chunk];
-                for lane in 0..LANES {
-                    own[k][lane] = x[lane].mul_add(m[lane], own[k][lane]);
-                }
+    let mut feature = 0;
+    while feature < width {
+        let sums = &mut sums[feature * classes..];
+        match width - feature {
+            1 => dots::<1, N>(features, (width, feature), of_class, sums, classes),
+            _ => dots::<2, N>(features, (width, feature), of_class, sums, classes),
+        }
+        feature += 2;
+    }
+}
+
+/// The same of F features, from `feature` on.
+#[inline(always)]
+fn dots<const F: usize, const N: usize>(
+    features: &[Lanes],
+    (width, feature): (usize, usize),
+    multipliers: [&[Lanes]; N],
+    sums: &mut [Lanes],
+    classes: usize,
+) {
+    let mut own: [[Lanes; N]; F] =
+        std::array::from_fn(|f| *sums[f * classes..][..N].as_array().expect("N classes are left"));
+    for (chunk, x) in features.chunks_exact(width).enumerate() {
+        let x: &[Lanes; F] = x[feature..feature + F].as_array().expect("F features are left");
+        for f in 0..F {
+            for n in 0..N {
+                let (x, m, sum) = (x[f], multipliers[n][chunk], own[f][n]);
+                own[f][n] = std::array::from_fn(|lane| x[lane].mul_add(m[lane], sum[lane]));
             }
         }
-        *sums = own;
+    }
+    for (f, own) in own.iter().enumerate() {
+        sums[f * classes..][..N].copy_from_slice(own);
     }
 }

@@ -29,8 +29,9 @@ pub(super) fn interleave(columns: &[Values], start: usize, features: &mut [Lanes
 
 #[inline(always)]
 fn place<T: Copy + Into<f64>>(x: &[T], width: usize, features: &mut [Lanes]) {
-    for (into, x) in features.iter_mut().step_by(width).zip(x.as_chunks::<LANES>().0) {
-        *into = x.map(Into::into);
+    // Not `step_by`, which is not always compiled into its caller.
+    for (into, x) in features.chunks_mut(width).zip(x.as_chunks::<LANES>().0) {
+        into[0] = x.map(Into::into);
     }
 }
 

@@ -9,7 +9,7 @@ use super::{ColumnProfile, Profile, ValueProfile};
 use crate::buckets::Buckets;
 use crate::error::MlError;
 use crate::exact_sum::ExactSum;
-use crate::frame::{Column, Frame};
+use crate::frame::{Column, ColumnData, Frame};
 
 /// Categories that a profile tells apart.
 const MAX_CATEGORIES: usize = 1000;
@@ -153,9 +153,9 @@ impl ColumnStatistics {
 impl ValueStatistics {
     /// Adds the values of `rows` rows; returns how many have one. A NaN is none to a model, as to Spark's assembler.
     fn add_all(&mut self, column: &Column, rows: usize) -> usize {
-        let present = (0..rows).filter(|row| !column.is_null(*row));
         match self {
             Self::Categories(counts) => {
+                let present = (0..rows).filter(|row| !column.is_null(*row));
                 let mut added = 0;
                 for category in present.filter_map(|row| column.text(row)) {
                     match counts.get_mut(category.as_ref()) {
@@ -167,13 +167,15 @@ impl ValueStatistics {
                 added
             }
             Self::Numbers { buckets, sum, finite } => {
-                let numbers = present.filter_map(|row| column.number(row));
-                let values: Vec<f64> = numbers.filter(|value| !value.is_nan()).collect();
+                let mut values = numbers(column, rows);
                 buckets.add_all(&values);
-                let of_sum = || values.iter().copied().filter(|value| value.is_finite());
-                sum.add_all(of_sum());
-                *finite += of_sum().count() as u64;
-                values.len()
+                let present = values.len();
+                if !values.iter().fold(true, |all, value| all & value.is_finite()) {
+                    values.retain(|value| value.is_finite());
+                }
+                sum.add_all(&values);
+                *finite += values.len() as u64;
+                present
             }
         }
     }
@@ -202,10 +204,27 @@ impl ValueStatistics {
     }
 }
 
+/// The numbers that are there, those of a column of floats without a look at each row.
+fn numbers(column: &Column, rows: usize) -> Vec<f64> {
+    let mut values: Vec<f64> = match &column.data {
+        ColumnData::Float(values) if column.validity.is_none() => {
+            values.iter().copied().map(f64::from).collect()
+        }
+        ColumnData::Double(values) if column.validity.is_none() => values.clone(),
+        _ => {
+            let present = (0..rows).filter(|row| !column.is_null(*row));
+            present.filter_map(|row| column.number(row)).collect()
+        }
+    };
+    if values.iter().fold(false, |any, value| any | value.is_nan()) {
+        values.retain(|value| !value.is_nan());
+    }
+    values
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::frame::ColumnData;
 
     fn columns() -> [ProfiledColumn; 3] {
         [("mass", false), ("island", true), ("year", true)].map(|(name, is_category)| ProfiledColumn {

@@ -44,9 +44,9 @@ pub(super) fn moments(
             Some(sparse) => sparse.column_features()[column] as usize,
             None => column,
         };
-        for (column, values) in block.columns().iter().enumerate() {
-            let weight = block.weight_sum_of(block.rows(), class_weights);
-            let (mean, m2) = column_moments(values, &weights, first, weight);
+        let weight = block.weight_sum_of(block.rows(), class_weights);
+        let (means, squares) = column_moments(block, &weights, first, weight);
+        for (column, (mean, m2)) in means.into_iter().zip(squares).enumerate() {
             present.add(feature_of(column), Moments { weight, mean, m2 });
         }
         if let Some(sparse) = block.sparse() {
