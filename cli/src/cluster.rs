@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use crate::client::DriverClient;
 use crate::driver_port::Access;
 use crate::local_driver::{DriverBounds, KeptJobs, LocalDriver};
+use crate::memory::MemoryArgs;
 use crate::output::Output;
 use crate::state_dir::StateDir;
 use crate::tracking_hint::TrackingHint;
@@ -33,6 +34,9 @@ pub(crate) struct ClusterArgs {
     #[arg(long, value_name = "T", value_parser = clap::value_parser!(u16).range(1..=MAX_THREADS))]
     threads: Option<u16>,
 
+    #[command(flatten)]
+    memory: MemoryArgs,
+
     /// How much later than it could each worker answers a round
     #[arg(long, hide = true, value_name = "MS")]
     answer_delay_ms: Option<u64>,
@@ -43,10 +47,16 @@ pub(crate) struct ClusterArgs {
 
 impl ClusterArgs {
     /// A cluster as it was configured, not as flags say.
-    pub(crate) fn of(workers: usize, threads: u16, auto_terminate: Option<Duration>) -> Self {
+    pub(crate) fn of(
+        workers: usize,
+        threads: u16,
+        memory: MemoryArgs,
+        auto_terminate: Option<Duration>,
+    ) -> Self {
         Self {
             workers: Some(workers),
             threads: Some(threads),
+            memory,
             answer_delay_ms: None,
             bounds: DriverBounds::terminating_after(auto_terminate),
         }
@@ -54,7 +64,7 @@ impl ClusterArgs {
 
     /// Whether somebody asked for a cluster of its own.
     pub(crate) fn is_asked_for(&self) -> bool {
-        self.workers.is_some() || self.threads.is_some()
+        self.workers.is_some() || self.threads.is_some() || self.memory.is_asked_for()
     }
 
     /// How many workers are asked for.
@@ -62,13 +72,14 @@ impl ClusterArgs {
         self.workers.unwrap_or(DEFAULT_WORKERS)
     }
 
-    fn worker_plan(&self) -> WorkerPlan {
+    fn worker_plan(&self, state: &StateDir) -> WorkerPlan {
         let count = self.workers();
         let shared_out = cores() / count.max(1);
         let threads = self.threads.map_or(shared_out.max(1), usize::from);
         WorkerPlan {
             count,
             threads,
+            memory: self.memory.config(state),
             answer_delay_ms: self.answer_delay_ms,
         }
     }
@@ -101,7 +112,7 @@ impl LocalCluster {
         shutdown: &CancellationToken,
     ) -> Result<Self, Failure> {
         state.create()?;
-        let plan = args.worker_plan();
+        let plan = args.worker_plan(state);
         let mut driver = LocalDriver::start(address, state, &args.bounds, access, jobs, shutdown).await?;
         let access = driver.for_workers()?;
         let mut workers = WorkerProcesses::start(&plan, &access, &state.logs())?;

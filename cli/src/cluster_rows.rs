@@ -41,6 +41,8 @@ pub(crate) struct WorkerRow {
     pub(crate) state: &'static str,
     pub(crate) reason: String,
     pub(crate) memory_bytes: u64,
+    /// What its memory limit has no room for.
+    pub(crate) disk_bytes: u64,
     /// Its process, on its own machine.
     pub(crate) pid: u32,
 }
@@ -91,6 +93,7 @@ fn worker(worker: v1::Worker) -> WorkerRow {
         state,
         reason: worker.reason,
         memory_bytes: worker.memory_bytes,
+        disk_bytes: worker.disk_bytes,
         pid: worker.pid,
     }
 }

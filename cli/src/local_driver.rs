@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
-use rookery_driver::{DriverConfig, Tls, job_spec};
+use rookery_driver::{DriverConfig, Reduction, Tls, job_spec};
 use rookery_proto::{ErrorClass, Failure};
 use rookery_tracking::{Environment as _, SystemEnvironment};
 use tokio::task::JoinHandle;
@@ -42,6 +42,11 @@ pub(crate) struct DriverBounds {
     /// How many jobs run at once; others wait [default: 4]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     max_running_jobs: Option<u16>,
+
+    /// How the sums of a round come together: each worker answers the driver (flat), or workers answer workers, N each at
+    /// most (tree or tree:N); auto takes what takes less time [default: auto]
+    #[arg(long, value_name = "auto|flat|tree[:N]")]
+    reduction: Option<Reduction>,
 
     /// How often workers send heartbeats
     #[arg(long, hide = true, value_name = "MS")]
@@ -159,6 +164,7 @@ impl DriverBounds {
             }
         }
         config.idle_timeout = self.auto_terminate;
+        config.reduction = self.reduction.unwrap_or_default();
         if let Some(most) = self.max_running_jobs {
             config.max_running_jobs = usize::from(most);
         }

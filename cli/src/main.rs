@@ -25,6 +25,7 @@ mod job_file;
 mod listen;
 mod local_driver;
 mod logging;
+mod memory;
 mod named;
 mod output;
 mod pairs;

@@ -141,6 +141,11 @@ impl StateDir {
         self.records().join("artifacts")
     }
 
+    /// The folder for what the workers' memory has no room for.
+    pub(crate) fn spill(&self) -> PathBuf {
+        self.path.join("spill")
+    }
+
     /// The folder of records on their way to other servers.
     pub(crate) fn spool(&self) -> PathBuf {
         self.records().join("spool")

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use rookery_proto::{ErrorClass, Failure, Token};
 use rookery_tls::JoinToken;
+use rookery_worker::MemoryConfig;
 use tokio::process::{Child, ChildStdin, Command};
 use tokio::time::Instant;
 use url::Url;
@@ -43,6 +44,8 @@ pub(crate) struct WorkerPlan {
     pub(crate) count: usize,
     /// Threads of each.
     pub(crate) threads: usize,
+    /// How much memory each may take.
+    pub(crate) memory: Option<MemoryConfig>,
     /// How much later than it could each answers a round; for tests.
     pub(crate) answer_delay_ms: Option<u64>,
 }
@@ -285,6 +288,12 @@ impl WorkerProcess {
             .process_group(0)
             .kill_on_drop(true);
         access.proof.give(&mut command);
+        if let Some(memory) = &plan.memory {
+            command
+                .args(["--memory-limit", &memory.limit.to_string()])
+                .arg("--spill-dir")
+                .arg(&memory.spill_dir);
+        }
         if let Some(delay) = plan.answer_delay_ms {
             command.args(["--answer-delay-ms", &delay.to_string()]);
         }

@@ -82,7 +82,7 @@ async fn run(file: &Path, threads: usize, declared: &str, query: bool) {
         .unwrap();
     let cached = start.elapsed();
     let partitions = dataset.partitions.iter().map(|partition| {
-        let partition = cache.get("bench", partition.number).unwrap();
+        let partition = cache.get("bench", partition.number).unwrap().unwrap();
         let features = names[1..]
             .iter()
             .map(|name| partition.shared_column(0, name).unwrap());

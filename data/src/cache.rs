@@ -1,5 +1,5 @@
-//! [`PartitionCache`]: the cleaned, split partitions that a process keeps in memory as Arrow batches. Filled by
-//! the cache operator, read by everything that trains.
+//! [`PartitionCache`]: the cleaned, split partitions that a process keeps as Arrow batches, in memory, or on disk where there is
+//! a limit and they come too late. Filled by the cache operator, read by everything that trains.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -7,7 +7,6 @@ use std::sync::{Arc, RwLock};
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
-use datafusion::execution::memory_pool::MemoryReservation;
 use rookery_ml::{Frame, SharedColumn};
 
 use crate::error::{DataError, Result};
@@ -15,35 +14,36 @@ use crate::frame::to_frame;
 use crate::gather::PartitionReport;
 use crate::lean::{self, Kept};
 use crate::scored::rows_within;
+use crate::spill::{Held, MemoryLimit, Purpose, SpilledPartition, Unreadable};
 
 /// A partition of a dataset.
 #[derive(Debug)]
 pub struct CachedPartition {
     /// Columns of the cleaned rows.
     pub schema: SchemaRef,
-    /// Rows of each part of the split, in their fixed order.
-    pub(crate) parts: Vec<Kept>,
+    /// Rows of each part of the split, in their fixed order; `None` for a part that was not read from disk.
+    pub(crate) parts: Vec<Option<Kept>>,
     /// What became of its rows.
     pub(crate) report: PartitionReport,
     /// The attempt at the dataset that made it.
     pub(crate) attempt: u32,
-    /// Keeps the bytes accounted for in the engine's memory pool until the partition is dropped.
-    #[expect(dead_code, reason = "it is held, not read")]
-    pub(crate) reservation: Option<MemoryReservation>,
+    /// Whether it was read from disk, and goes when nobody uses it any more.
+    pub(crate) is_passing: bool,
+    /// The memory that its rows take, where there is a limit.
+    pub(crate) held: Option<Held>,
 }
 
 impl CachedPartition {
     /// How many rows a part has.
     pub fn rows_of(&self, part: usize) -> usize {
-        self.parts.get(part).map_or(0, |kept| kept.rows.num_rows())
+        self.report.parts.get(part).map_or(0, |rows| *rows as usize)
     }
 
     /// How many rows of a part, from the first on, make at most about `bytes` of what travels. It follows from the rows
     /// alone.
     pub fn rows_within(&self, part: usize, bytes: usize) -> usize {
         // What is kept as a float may travel as a double.
-        self.parts
-            .get(part)
+        self.part(part)
             .map_or(0, |kept| rows_within(&kept.rows, bytes / 2))
     }
 
@@ -95,30 +95,77 @@ impl CachedPartition {
     /// doubles, or if there is no such column.
     pub fn shared_column(&self, part: usize, name: &str) -> Option<SharedColumn> {
         let index = self.schema.index_of(name).ok()?;
-        self.parts.get(part)?.shared(index).cloned()
+        self.part(part).ok()?.shared(index).cloned()
     }
 
-    fn part(&self, part: usize) -> Result<&Kept> {
-        self.parts
-            .get(part)
-            .ok_or_else(|| DataError::internal(format!("a partition without part {part}")))
+    /// Whether it was read from disk, and goes when nobody uses it any more: who keeps its columns keeps all of it.
+    pub fn is_passing(&self) -> bool {
+        self.is_passing
+    }
+
+    pub(crate) fn part(&self, part: usize) -> Result<&Kept> {
+        let kept = self.parts.get(part).and_then(Option::as_ref);
+        kept.ok_or_else(|| DataError::internal(format!("a partition without part {part}")))
     }
 
     /// Bytes the rows take.
     pub fn memory_bytes(&self) -> usize {
-        memory_bytes(&self.parts)
+        self.parts.iter().flatten().map(memory_bytes).sum()
     }
 }
 
-/// Bytes that parts take.
-pub(crate) fn memory_bytes(parts: &[Kept]) -> usize {
-    parts.iter().map(|kept| kept.rows.get_array_memory_size()).sum()
+/// Bytes that a part takes.
+pub(crate) fn memory_bytes(kept: &Kept) -> usize {
+    kept.rows.get_array_memory_size()
 }
+
+/// Where a partition is.
+#[derive(Debug, Clone)]
+enum Place {
+    Memory(Arc<CachedPartition>),
+    Disk(Arc<SpilledPartition>),
+}
+
+impl Place {
+    fn report(&self) -> &PartitionReport {
+        match self {
+            Place::Memory(partition) => &partition.report,
+            Place::Disk(partition) => &partition.report,
+        }
+    }
+
+    /// Whether it can be used. A file that can't be read at all may be read later.
+    fn is_whole(&self) -> bool {
+        match self {
+            Place::Memory(_) => true,
+            Place::Disk(partition) => !matches!(partition.read(None), Err(Unreadable::Damaged(_))),
+        }
+    }
+
+    fn is_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Place::Memory(one), Place::Memory(other)) => Arc::ptr_eq(one, other),
+            (Place::Disk(one), Place::Disk(other)) => Arc::ptr_eq(one, other),
+            _ => false,
+        }
+    }
+
+    fn attempt(&self) -> u32 {
+        match self {
+            Place::Memory(partition) => partition.attempt,
+            Place::Disk(partition) => partition.attempt,
+        }
+    }
+}
+
+/// Dataset and number of a partition.
+type Key = (String, u32);
 
 /// The partitions a process holds, by dataset and number.
 pub struct PartitionCache {
     owner: String,
-    partitions: RwLock<BTreeMap<(String, u32), Arc<CachedPartition>>>,
+    partitions: RwLock<BTreeMap<Key, Place>>,
+    limit: Option<Arc<MemoryLimit>>,
 }
 
 impl fmt::Debug for PartitionCache {
@@ -133,15 +180,26 @@ impl fmt::Debug for PartitionCache {
 impl PartitionCache {
     /// An empty cache of the process that others reach as `owner` (its URL).
     pub fn new(owner: impl Into<String>) -> Arc<Self> {
+        Self::with_limit(owner, None)
+    }
+
+    /// The same with a limit to the memory that partitions and blocks take.
+    pub fn with_limit(owner: impl Into<String>, limit: Option<Arc<MemoryLimit>>) -> Arc<Self> {
         Arc::new(Self {
             owner: owner.into(),
             partitions: RwLock::default(),
+            limit,
         })
     }
 
     /// The URL of the process.
     pub fn owner(&self) -> &str {
         &self.owner
+    }
+
+    /// How much memory the process may take; `None` if there is no limit.
+    pub fn limit(&self) -> Option<&Arc<MemoryLimit>> {
+        self.limit.as_ref()
     }
 
     /// How many partitions it holds.
@@ -154,38 +212,109 @@ impl PartitionCache {
         self.len() == 0
     }
 
-    /// Bytes of all partitions.
+    /// Bytes of all partitions in memory.
     pub fn memory_bytes(&self) -> usize {
-        self.read().values().map(|p| p.memory_bytes()).sum()
+        let partitions = self.read();
+        let bytes = partitions.values().map(|place| match place {
+            Place::Memory(partition) => partition.memory_bytes(),
+            Place::Disk(_) => 0,
+        });
+        bytes.sum()
     }
 
     /// Keeps a partition. One that an earlier attempt left stays, with the blocks made from it.
     ///
     /// # Errors
     /// This attempt made it already: two tasks computed the same partition, so the plan was cut wrongly. An earlier
-    /// attempt found other rows: the files have changed.
+    /// attempt found other rows: the files have changed. There is no room in memory, and the disk takes no more.
     pub(crate) fn insert(&self, dataset: &str, number: u32, partition: CachedPartition) -> Result<()> {
         let key = (dataset.to_string(), number);
+        let (attempt, hash) = (partition.attempt, partition.report.content_hash.clone());
+        let there = self.read().get(&key).cloned();
+        if let Some(there) = there {
+            self.check(&key, &there, attempt, &hash)?;
+            if there.is_whole() {
+                return Ok(());
+            }
+            self.lose(&key, &there);
+        }
+        // Written without the lock, which would hold everybody up.
+        let place = self.place(partition)?;
         let mut partitions = self.write();
         match partitions.get(&key) {
+            Some(there) => self.check(&key, there, attempt, &hash),
             None => {
-                partitions.insert(key, Arc::new(partition));
+                partitions.insert(key, place);
                 Ok(())
             }
-            Some(other) if other.attempt == partition.attempt => Err(DataError::internal(format!(
-                "partition {number} of dataset {dataset} was computed twice"
-            ))
-            .at(self.owner.clone())),
-            Some(other) if other.report.content_hash != partition.report.content_hash => {
-                Err(content_changed(number))
-            }
-            Some(_) => Ok(()),
         }
     }
 
-    /// The partition, if it is here.
-    pub fn get(&self, dataset: &str, number: u32) -> Option<Arc<CachedPartition>> {
-        self.read().get(&(dataset.to_string(), number)).map(Arc::clone)
+    /// Finds room for a partition: in memory if there is some.
+    fn place(&self, mut partition: CachedPartition) -> Result<Place> {
+        if let Some(limit) = &self.limit {
+            partition.held = limit.hold(partition.memory_bytes(), Purpose::Partition);
+            if partition.held.is_none() {
+                let spilled = SpilledPartition::write(&partition, limit.folder())?;
+                return Ok(Place::Disk(Arc::new(spilled)));
+            }
+        }
+        Ok(Place::Memory(Arc::new(partition)))
+    }
+
+    /// Whether a partition that comes may find this one in its place.
+    fn check(&self, (dataset, number): &Key, there: &Place, attempt: u32, hash: &str) -> Result<()> {
+        if there.attempt() == attempt {
+            let message = format!("partition {number} of dataset {dataset} was computed twice");
+            return Err(DataError::internal(message).at(self.owner.clone()));
+        }
+        match there.report().content_hash == hash {
+            true => Ok(()),
+            false => Err(content_changed(*number)),
+        }
+    }
+
+    /// The partition, if it is here. What is on disk is read for the caller alone.
+    ///
+    /// # Errors
+    /// It is on disk and can't be read. A partition whose file was damaged is not here any more: it has to be made again.
+    pub fn get(&self, dataset: &str, number: u32) -> Result<Option<Arc<CachedPartition>>> {
+        self.find(dataset, number, None)
+    }
+
+    /// The same where one part of the split is all that is wanted: the others need not be read.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    pub fn get_part(&self, dataset: &str, number: u32, part: usize) -> Result<Option<Arc<CachedPartition>>> {
+        self.find(dataset, number, Some(part))
+    }
+
+    fn find(&self, dataset: &str, number: u32, only: Option<usize>) -> Result<Option<Arc<CachedPartition>>> {
+        let key = (dataset.to_string(), number);
+        let found = self.read().get(&key).cloned();
+        let spilled = match found {
+            None => return Ok(None),
+            Some(Place::Memory(partition)) => return Ok(Some(partition)),
+            Some(Place::Disk(spilled)) => spilled,
+        };
+        match spilled.read(only) {
+            Ok(partition) => Ok(Some(Arc::new(partition))),
+            Err(Unreadable::Failed(error)) => Err(error),
+            Err(Unreadable::Damaged(error)) => {
+                tracing::warn!(dataset, number, %error, "a partition is lost");
+                self.lose(&key, &Place::Disk(spilled));
+                Ok(None)
+            }
+        }
+    }
+
+    /// Forgets a partition, if it is still this one.
+    fn lose(&self, key: &Key, lost: &Place) {
+        let mut partitions = self.write();
+        if partitions.get(key).is_some_and(|there| there.is_same(lost)) {
+            partitions.remove(key);
+        }
     }
 
     /// The names of the datasets that it holds partitions of.
@@ -201,8 +330,8 @@ impl PartitionCache {
         self.read()
             .iter()
             .filter(|((name, _), _)| name == dataset)
-            .map(|(_, partition)| {
-                serde_json::to_string(&partition.report).map_err(|e| DataError::internal(e.to_string()))
+            .map(|(_, place)| {
+                serde_json::to_string(place.report()).map_err(|e| DataError::internal(e.to_string()))
             })
             .collect()
     }
@@ -224,13 +353,13 @@ impl PartitionCache {
         before - partitions.len()
     }
 
-    fn write(&self) -> std::sync::RwLockWriteGuard<'_, BTreeMap<(String, u32), Arc<CachedPartition>>> {
+    fn write(&self) -> std::sync::RwLockWriteGuard<'_, BTreeMap<Key, Place>> {
         self.partitions
             .write()
             .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
-    fn read(&self) -> std::sync::RwLockReadGuard<'_, BTreeMap<(String, u32), Arc<CachedPartition>>> {
+    fn read(&self) -> std::sync::RwLockReadGuard<'_, BTreeMap<Key, Place>> {
         self.partitions
             .read()
             .unwrap_or_else(std::sync::PoisonError::into_inner)
@@ -264,7 +393,8 @@ mod tests {
                 content_hash: content_hash.to_string(),
             },
             attempt,
-            reservation: None,
+            is_passing: false,
+            held: None,
         }
     }
 
@@ -286,7 +416,7 @@ mod tests {
         let cache = PartitionCache::new("http://here/");
         cache.insert("d", 3, partition(3, "a", 0)).unwrap();
         cache.insert("d", 3, partition(3, "a", 1)).unwrap();
-        assert_eq!(cache.get("d", 3).unwrap().attempt, 0);
+        assert_eq!(cache.get("d", 3).unwrap().unwrap().attempt, 0);
         let error = cache.insert("d", 3, partition(3, "b", 2)).unwrap_err();
         assert!(error.to_string().contains("is not what it was"), "{error}");
     }

@@ -193,10 +193,9 @@ impl ExecutionPlan for CachePartitionExec {
         };
         let sources = context.session_config().get_extension::<WorkerSources>();
         let activity = sources.and_then(|sources| sources.activity(&self.spec.dataset));
-        let pool = Arc::clone(context.memory_pool());
         let mut input = self.input.execute(partition, context)?;
-        let mut gatherer = Gatherer::new(&self.spec, &input.schema(), cache, pool)
-            .map_err(|e| internal_datafusion_err!("{e}"))?;
+        let mut gatherer =
+            Gatherer::new(&self.spec, &input.schema(), cache).map_err(|e| internal_datafusion_err!("{e}"))?;
         let report = async move {
             let _keeping = activity.as_ref().map(|activity| activity.begin(Kind::Keeping));
             while let Some(batch) = input.try_next().await? {

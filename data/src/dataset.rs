@@ -35,6 +35,8 @@ pub struct Dataset {
     pub fingerprint: String,
     /// Plans run for it so far.
     attempts: u32,
+    /// Whether its joins needed too much memory.
+    sorts_joins: bool,
 }
 
 /// One partition of a dataset.
@@ -87,9 +89,14 @@ impl Dataset {
         lost: &BTreeSet<u32>,
         deadline: Duration,
     ) -> Result<()> {
-        self.attempts += 1;
         let plan = plan.only(lost.clone());
-        let reports = run_bounded(engine, &plan, &self.id, self.attempts, deadline).await?;
+        let reports = match self.run_again(engine, &plan, deadline).await {
+            Err(error) if !self.sorts_joins && plan.could_sort_joins(&error) => {
+                self.sorts_joins = true;
+                self.run_again(engine, &plan, deadline).await?
+            }
+            done => done?,
+        };
         let mut owners: BTreeMap<u32, String> = BTreeMap::new();
         for (owner, report) in reports {
             let known = self.partitions.iter().find(|p| p.number == report.partition);
@@ -109,6 +116,18 @@ impl Dataset {
         Ok(())
     }
 
+    async fn run_again(
+        &mut self,
+        engine: &Engine,
+        plan: &IngestPlan,
+        deadline: Duration,
+    ) -> Result<Vec<(String, PartitionReport)>> {
+        self.attempts += 1;
+        let sorting = self.sorts_joins.then(|| plan.sorting_joins());
+        let plan = sorting.as_ref().unwrap_or(plan);
+        run_bounded(engine, plan, &self.id, self.attempts, deadline).await
+    }
+
     pub(crate) fn from_reports(
         id: &str,
         plan: &IngestPlan,
@@ -124,6 +143,7 @@ impl Dataset {
             memory_bytes: 0,
             fingerprint: fingerprint(plan, reports.values().map(|(_, report)| report)),
             attempts,
+            sorts_joins: plan.sorts_joins(),
         };
         for (number, (owner, report)) in reports {
             dataset.add(number, owner, report);

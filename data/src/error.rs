@@ -14,6 +14,8 @@ pub enum DataErrorKind {
     Unreachable,
     /// A deadline passed.
     TimedOut,
+    /// A query needs more memory than a worker may take.
+    Memory,
     /// A defect, or the operating system said no.
     Internal,
 }
@@ -73,7 +75,7 @@ impl DataError {
         self
     }
 
-    /// The whole error as one text, for ways that carry nothing else: from a worker's source through the engine.
+    /// The whole error as one text, for ways that carry nothing else: from a worker through the engine.
     pub(crate) fn marked(&self) -> String {
         let json = serde_json::to_string(self).unwrap_or_default();
         format!("{SOURCE_MARK}{json}")
@@ -90,7 +92,7 @@ impl DataError {
     }
 }
 
-/// Starts the text of an error about a source; the error follows as JSON.
+/// Starts the text of an error that is told whole, about a source or about what a worker keeps; it follows as JSON.
 const SOURCE_MARK: &str = "unreadable source: ";
 
 /// Starts the text of an error that a row caused, so that the kind survives the engine's own error types on
@@ -112,13 +114,14 @@ pub(crate) fn unreachable_worker(url: &url::Url, cause: &impl std::fmt::Display)
 
 impl From<DataError> for DataFusionError {
     /// For an error raised inside an operator: rows that break a rule are marked as such, with what is to be said of
-    /// them in one text.
+    /// them in one text; whoever says what to try is heard whole.
     fn from(error: DataError) -> Self {
         match error.kind {
             DataErrorKind::Data => bad_row(match &error.hint {
                 Some(hint) => format!("{error}; {hint}"),
                 None => error.to_string(),
             }),
+            _ if error.hint.is_some() => DataFusionError::Execution(error.marked()),
             _ => DataFusionError::Internal(error.to_string()),
         }
     }

@@ -8,7 +8,7 @@ use arrow::array::{Array, AsArray, RecordBatch, StringArray, UInt32Array};
 use arrow::compute::{concat_batches, take_record_batch};
 use arrow::datatypes::{Schema, SchemaRef, UInt32Type};
 use datafusion::common::{DataFusionError, Result, internal_err};
-use datafusion::execution::memory_pool::{MemoryConsumer, MemoryPool};
+use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
 use serde::{Deserialize, Serialize};
 
 use crate::cache::{CachedPartition, PartitionCache, memory_bytes};
@@ -18,6 +18,7 @@ use crate::content::{ContentHash, columns_of, encode, sorted_by_content};
 use crate::error::DataError;
 use crate::lean::{Kept, gather};
 use crate::spec::SplitMethod;
+use crate::spill::{MemoryLimit, SpilledRows};
 use crate::split::{Splitter, XorShiftRandom};
 use crate::table::PARTITION_COLUMN;
 
@@ -36,12 +37,14 @@ pub(crate) struct PartitionReport {
 }
 
 /// A partition whose rows are still coming.
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Open {
     rows_read: u64,
     dropped: BTreeMap<String, u64>,
+    /// The first of its rows, if there was no room for them.
+    spilled: Option<SpilledRows>,
     kept: Vec<RecordBatch>,
-    /// Position of each kept row, counted before rows are dropped.
+    /// Position of each kept row, counted before rows are dropped; of rows that come in order.
     ordinals: Vec<u64>,
 }
 
@@ -51,7 +54,8 @@ pub(crate) struct Gatherer {
     attempt: u32,
     splitter: Splitter,
     cache: Arc<PartitionCache>,
-    pool: Arc<dyn MemoryPool>,
+    /// What rows that are still coming take, where there is a limit.
+    reservation: Option<MemoryReservation>,
     number_index: usize,
     dropped_index: usize,
     /// Columns that are kept.
@@ -62,12 +66,43 @@ pub(crate) struct Gatherer {
     reports: Vec<PartitionReport>,
 }
 
+impl Open {
+    /// Puts the rows that are in memory on disk, behind those that are there.
+    fn spill(&mut self, schema: &SchemaRef, limit: &MemoryLimit) -> Result<()> {
+        if self.kept.is_empty() {
+            return Ok(());
+        }
+        let rows = concat_batches(schema, &self.kept)?;
+        self.kept.clear();
+        let spilled = match &mut self.spilled {
+            Some(spilled) => spilled,
+            none => none.insert(SpilledRows::create(limit.folder(), schema)?),
+        };
+        Ok(spilled.add(&rows)?)
+    }
+
+    /// Takes back the rows that are on disk.
+    fn fetch(&mut self) -> Result<()> {
+        if let Some(spilled) = self.spilled.take() {
+            let mut rows = spilled.read()?;
+            rows.append(&mut self.kept);
+            self.kept = rows;
+        }
+        Ok(())
+    }
+}
+
+/// The account of rows that are still coming: they can be put on disk.
+fn waiting_rows(limit: &Arc<MemoryLimit>) -> MemoryReservation {
+    let rows = MemoryConsumer::new("rookery rows").with_can_spill(true);
+    rows.register(limit.pool())
+}
+
 impl Gatherer {
     pub(crate) fn new(
         spec: &CacheSpec,
         input: &Schema,
         cache: Arc<PartitionCache>,
-        pool: Arc<dyn MemoryPool>,
     ) -> crate::error::Result<Self> {
         let index = |name: &str| {
             input
@@ -89,8 +124,8 @@ impl Gatherer {
             arrival: spec.arrival,
             attempt: spec.attempt,
             splitter: Splitter::new(&spec.split, &columns)?,
+            reservation: cache.limit().map(waiting_rows),
             cache,
-            pool,
             number_index,
             dropped_index,
             data,
@@ -142,6 +177,21 @@ impl Gatherer {
         for (number, rows) in rows_of {
             self.push_rows(number, &take_record_batch(batch, &UInt32Array::from(rows))?)?;
         }
+        self.stay_within(batch.get_array_memory_size())
+    }
+
+    /// Takes memory for rows that came, or puts all that are waiting on disk: every partition is open until the last row.
+    fn stay_within(&mut self, bytes: usize) -> Result<()> {
+        let (Some(limit), Some(reservation)) = (self.cache.limit(), &self.reservation) else {
+            return Ok(());
+        };
+        if reservation.try_grow(bytes).is_ok() {
+            return Ok(());
+        }
+        for open in self.open.values_mut() {
+            open.spill(&self.schema, limit)?;
+        }
+        reservation.free();
         Ok(())
     }
 
@@ -152,7 +202,9 @@ impl Gatherer {
         let reasons: &StringArray = rows.column(self.dropped_index).as_string::<i32>();
         let data = rows.project(&self.data)?;
         if reasons.null_count() == reasons.len() {
-            open.ordinals.extend(first..open.rows_read);
+            if self.arrival == Arrival::InOrder {
+                open.ordinals.extend(first..open.rows_read);
+            }
             open.kept.push(data);
             return Ok(());
         }
@@ -162,7 +214,9 @@ impl Gatherer {
                 Some(reason) => *open.dropped.entry(reason.to_string()).or_default() += 1,
                 None => {
                     keep.push(i as u32);
-                    open.ordinals.push(first + i as u64);
+                    if self.arrival == Arrival::InOrder {
+                        open.ordinals.push(first + i as u64);
+                    }
                 }
             }
         }
@@ -179,8 +233,17 @@ impl Gatherer {
     fn close(&mut self, number: u32) -> Result<()> {
         let mut open = self.open.remove(&number).unwrap_or_default();
         self.closed.insert(number);
+        let limit = self.cache.limit().map(Arc::clone);
+        let is_shuffled = self.arrival == Arrival::Shuffled;
+        let _alone = limit
+            .as_ref()
+            .filter(|_| is_shuffled)
+            .map(|limit| limit.finish_alone());
+        open.fetch()?;
         if self.arrival == Arrival::Shuffled || self.splitter.method == SplitMethod::Spark {
-            let rows = sorted_by_content(&concat_batches(&self.schema, &open.kept)?, self.arrival)?;
+            let rows = concat_batches(&self.schema, &open.kept)?;
+            open.kept.clear();
+            let rows = sorted_by_content(&rows, self.arrival)?;
             open.ordinals = (0..rows.num_rows() as u64).collect();
             open.kept = vec![rows];
         }
@@ -193,7 +256,8 @@ impl Gatherer {
             .iter()
             .map(|rows| Ok(gather(&self.schema, &open.kept, rows)?));
         let parts = parts.collect::<Result<Vec<Kept>>>()?;
-        let memory_bytes = memory_bytes(&parts);
+        open.kept.clear();
+        let memory_bytes: usize = parts.iter().map(memory_bytes).sum();
         let report = PartitionReport {
             partition: number,
             rows_read: open.rows_read,
@@ -202,14 +266,13 @@ impl Gatherer {
             memory_bytes: memory_bytes as u64,
             content_hash: content_hash.finish(),
         };
-        let reservation = MemoryConsumer::new("rookery partitions").register(&self.pool);
-        reservation.try_grow(memory_bytes)?;
         let partition = CachedPartition {
             schema: Arc::clone(&self.schema),
-            parts,
+            parts: parts.into_iter().map(Some).collect(),
             report: report.clone(),
             attempt: self.attempt,
-            reservation: Some(reservation),
+            is_passing: false,
+            held: None,
         };
         self.reports.push(report);
         self.cache

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arrow::array::{
     Array, ArrayRef, ArrowPrimitiveType, AsArray, Float32Array, PrimitiveArray, RecordBatch,
-    RecordBatchOptions, UInt32Array, new_empty_array,
+    RecordBatchOptions, UInt32Array, make_array, new_empty_array,
 };
 use arrow::buffer::ScalarBuffer;
 use arrow::compute::{cast, concat, take};
@@ -24,6 +24,11 @@ pub(crate) struct Kept {
 }
 
 impl Kept {
+    /// Rows, and for each of their columns its values as blocks share them.
+    pub(crate) fn new(rows: RecordBatch, shared: Vec<Option<SharedColumn>>) -> Self {
+        Self { rows, shared }
+    }
+
     /// The values of the column at `index` as blocks share them.
     pub(crate) fn shared(&self, index: usize) -> Option<&SharedColumn> {
         self.shared.get(index)?.as_ref()
@@ -82,8 +87,16 @@ fn gather_column(
                 true => new_empty_array(data_type),
                 false => concat(&taken)?,
             };
-            Ok((narrowed(column), None))
+            Ok((narrowed(without_idle_nulls(column)?), None))
         }
+    }
+}
+
+/// The column without a list of nulls that names none: what a column takes must follow from its values alone.
+fn without_idle_nulls(column: ArrayRef) -> Result<ArrayRef, ArrowError> {
+    match column.nulls().is_some_and(|nulls| nulls.null_count() == 0) {
+        true => Ok(make_array(column.to_data().into_builder().nulls(None).build()?)),
+        false => Ok(column),
     }
 }
 
@@ -141,10 +154,12 @@ fn padded<T: ArrowPrimitiveType>(mut values: Vec<T::Native>) -> (ArrayRef, Scala
     values.reserve_exact(SharedColumn::padded(rows) - rows);
     values.resize(SharedColumn::padded(rows), T::Native::default());
     let padded = ScalarBuffer::from(values);
-    (
-        Arc::new(PrimitiveArray::<T>::new(padded.slice(0, rows), None)),
-        padded,
-    )
+    (unpadded::<T>(&padded, rows), padded)
+}
+
+/// The column of `rows` values that have zeros behind them. It shares them.
+pub(crate) fn unpadded<T: ArrowPrimitiveType>(padded: &ScalarBuffer<T::Native>, rows: usize) -> ArrayRef {
+    Arc::new(PrimitiveArray::<T>::new(padded.slice(0, rows), None))
 }
 
 /// Kept rows with the types that `schema` gives their columns.

@@ -41,6 +41,7 @@ pub mod show;
 pub mod source;
 mod sources_of_plan;
 pub mod spec;
+pub mod spill;
 pub mod split;
 pub mod stores;
 mod table;

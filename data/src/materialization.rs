@@ -64,11 +64,23 @@ impl Materialization {
         self.reports.len()
     }
 
-    /// Makes the partitions that are not there, on the workers of `engine`.
+    /// Makes the partitions that are not there, on the workers of `engine`. A query that needs more memory than they may take
+    /// is tried once more with joins that need less.
     ///
     /// # Errors
     /// As [`Dataset::materialize`].
     pub async fn attempt(&mut self, engine: &Engine, deadline: Duration) -> Result<()> {
+        match self.attempt_once(engine, deadline).await {
+            Err(error) if self.plan.could_sort_joins(&error) => {
+                tracing::info!(dataset = self.id, %error, "joins are sorted now");
+                self.plan = self.plan.sorting_joins();
+                self.attempt_once(engine, deadline).await
+            }
+            done => done,
+        }
+    }
+
+    async fn attempt_once(&mut self, engine: &Engine, deadline: Duration) -> Result<()> {
         let plan = match self.reports.is_empty() {
             true => self.plan.clone(),
             false => {

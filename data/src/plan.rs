@@ -17,7 +17,7 @@ use crate::cache_exec::Arrival;
 use crate::clean::DROPPED_COLUMN;
 use crate::columns::{column, pieces, raw_columns, typed};
 use crate::csv_decode::{DecodeSpec, DecodedTable};
-use crate::error::{DataError, Result};
+use crate::error::{DataError, DataErrorKind, Result};
 use crate::functions;
 use crate::reproducible;
 use crate::rowwise;
@@ -49,6 +49,8 @@ pub struct IngestPlan {
     only: Option<Arc<BTreeSet<u32>>>,
     /// Whether a source without rows is no mistake.
     may_be_empty: bool,
+    /// Whether both sides of a join are sorted, and none is held in memory.
+    sorts_joins: bool,
 }
 
 impl IngestPlan {
@@ -81,6 +83,7 @@ impl IngestPlan {
             arrival: Arrival::InOrder,
             only: None,
             may_be_empty: false,
+            sorts_joins: false,
         };
         if plan.sql.is_some() {
             let query = plan.query(&crate::engine::local_session(), PLANNING).await?;
@@ -133,6 +136,23 @@ impl IngestPlan {
             only: Some(Arc::new(numbers)),
             ..self.clone()
         }
+    }
+
+    /// The same plan with joins that need little memory and more time; what is in each partition does not change.
+    pub(crate) fn sorting_joins(&self) -> Self {
+        Self {
+            sorts_joins: true,
+            ..self.clone()
+        }
+    }
+
+    pub(crate) fn sorts_joins(&self) -> bool {
+        self.sorts_joins
+    }
+
+    /// Whether joins that need less memory may help a query that needed too much.
+    pub(crate) fn could_sort_joins(&self, error: &DataError) -> bool {
+        error.kind == DataErrorKind::Memory && self.shuffles() && !self.sorts_joins
     }
 
     /// The partitions to scan, where a partition is a piece of a file.

@@ -98,7 +98,7 @@ async fn read(
     let mut chosen = Vec::new();
     let mut schema = None;
     for partition in &dataset.partitions {
-        let Some(cached) = cache.get(&dataset.id, partition.number) else {
+        let Some(cached) = cache.get(&dataset.id, partition.number)? else {
             continue;
         };
         let rows = cached.batch(0, 0, cached.rows_of(0))?;

@@ -164,7 +164,8 @@ pub enum SplitMethod {
 pub struct ByteSize(pub u64);
 
 impl ByteSize {
-    fn parse(text: &str) -> Option<Self> {
+    /// The size that a text names; `None` if it names none.
+    pub fn parse(text: &str) -> Option<Self> {
         let text = text.trim();
         let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
         let number: u64 = text[..digits].parse().ok()?;

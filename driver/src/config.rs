@@ -12,6 +12,7 @@ use url::Url;
 use crate::join::Tls;
 use crate::named_clusters::NamedClusters;
 use crate::records::RemoteRecords;
+use crate::reduction::Reduction;
 
 /// How long a driver's word that it lives holds. A run of a driver that died is closed when it has run out.
 pub const LEASE: Duration = Duration::from_secs(30);
@@ -65,6 +66,8 @@ pub struct DriverConfig {
     /// How much longer than the others a worker may take before its partitions are given to them: this, and three times
     /// as long as they took.
     pub straggler_after: Duration,
+    /// How the partials of a round come together.
+    pub reduction: Reduction,
     /// How long requests in flight may take once a shutdown has begun.
     pub shutdown_grace: Duration,
     /// How long this driver's runs are its own after its last sign of life.
@@ -100,6 +103,7 @@ impl DriverConfig {
             max_running_jobs: 4,
             replacement_wait: Duration::from_secs(60),
             straggler_after: Duration::from_secs(30),
+            reduction: Reduction::Auto,
             shutdown_grace: Duration::from_secs(5),
             lease: LEASE,
             lease_renewal: LEASE_RENEWAL,

@@ -17,7 +17,7 @@ pub(crate) fn of_ml(error: &MlError) -> Failure {
 /// An error about sources, plans or rows as a failure with a class.
 pub fn of_data(error: DataError) -> Failure {
     let class = match error.kind {
-        DataErrorKind::Spec => ErrorClass::Config,
+        DataErrorKind::Spec | DataErrorKind::Memory => ErrorClass::Config,
         DataErrorKind::Data => ErrorClass::Data,
         DataErrorKind::Unreachable => ErrorClass::Unreachable,
         DataErrorKind::TimedOut => ErrorClass::TimedOut,
@@ -53,6 +53,7 @@ mod tests {
         for (kind, exit_code) in [
             (DataErrorKind::Internal, 1),
             (DataErrorKind::Spec, 2),
+            (DataErrorKind::Memory, 2),
             (DataErrorKind::Unreachable, 4),
             (DataErrorKind::TimedOut, 5),
             (DataErrorKind::Data, 6),

@@ -39,6 +39,7 @@ mod queue;
 mod rebalance;
 mod recording;
 mod records;
+mod reduction;
 mod resumption;
 mod rounds;
 mod scoring;
@@ -91,8 +92,9 @@ pub use recording::{
     TAG_BEST_RUN, TAG_INDEX, TAG_JOB, TAG_WARNING,
 };
 pub use records::{Delivery, JobRecords, Records, RemoteRecords, RunArtifacts};
+pub use reduction::Reduction;
 pub use scoring::ScoringSpec;
-pub use workers::{Registration, WorkerInfo, WorkerState, Workers};
+pub use workers::{HeldBytes, Registration, WorkerInfo, WorkerState, Workers};
 
 /// How long requests in flight may take when jobs are left to the next driver.
 const LEAVING_GRACE: Duration = Duration::from_millis(200);

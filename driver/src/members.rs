@@ -43,6 +43,8 @@ pub(crate) struct Members {
     config: DriverConfig,
     /// Every worker that was given work.
     used: Mutex<BTreeSet<Url>>,
+    /// The view at a version of the workers.
+    view: Mutex<Option<(u64, Arc<View>)>>,
 }
 
 impl Members {
@@ -62,6 +64,7 @@ impl Members {
             channels,
             config,
             used: Mutex::default(),
+            view: Mutex::default(),
         }
     }
 
@@ -86,14 +89,23 @@ impl Members {
         self.workers.active().unwrap_or_default()
     }
 
-    /// The cluster as a pass over the data sees it.
-    pub(crate) fn view(&self) -> View {
-        View::of(&self.workers.all())
+    /// The cluster as a pass over the data sees it. A pass looks after each answer, so it is kept until something changes.
+    pub(crate) fn view(&self) -> Arc<View> {
+        let version = self.workers.version();
+        let mut view = self.view.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*view {
+            Some((seen, view)) if *seen == version => Arc::clone(view),
+            _ => {
+                let now = Arc::new(View::of(&self.workers.all()));
+                *view = Some((version, Arc::clone(&now)));
+                now
+            }
+        }
     }
 
     /// The workers that can be asked for what they hold.
     fn there(&self) -> BTreeSet<Url> {
-        self.view().there
+        self.view().there.clone()
     }
 
     /// An engine over these workers, which have been told what they may read for it and are from now on told when the
@@ -129,7 +141,12 @@ impl Members {
     }
 
     pub(crate) fn channel(&self, url: &Url) -> Result<WorkerChannel, Failure> {
-        WorkerChannel::new(&self.channels, url.clone(), self.config.round_deadline)
+        self.channel_within(url, self.config.round_deadline)
+    }
+
+    /// A channel whose calls may take so long.
+    pub(crate) fn channel_within(&self, url: &Url, deadline: Duration) -> Result<WorkerChannel, Failure> {
+        WorkerChannel::new(&self.channels, url.clone(), deadline)
     }
 
     /// The result of `work` that needs these workers, or a failure as soon as one of them is gone.

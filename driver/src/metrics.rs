@@ -21,10 +21,46 @@ pub(crate) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0
 pub(crate) struct Counters {
     /// Rounds of all jobs.
     pub(crate) rounds: Counter,
+    /// Passes over the blocks for rounds, by the way that the partials took.
+    passes: Family<Reduced, Counter>,
     /// Workers that fell silent or did not answer.
     pub(crate) workers_lost: Counter,
     /// Partitions that were made again, or moved.
     pub(crate) partitions_rebuilt: Counter,
+}
+
+/// How the partials of a pass came together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Way {
+    /// Each holder answered the driver.
+    Flat,
+    /// Along a tree over the workers.
+    Tree,
+    /// Along a tree that broke; the rest was asked for directly.
+    BrokenTree,
+}
+
+impl Way {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Flat => "flat",
+            Self::Tree => "tree",
+            Self::BrokenTree => "broken_tree",
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Reduced {
+    way: &'static str,
+}
+
+impl Counters {
+    /// Counts a pass for a round.
+    pub(crate) fn count(&self, way: Way) {
+        let reduced = Reduced { way: way.name() };
+        self.passes.get_or_create(&reduced).inc();
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -44,12 +80,16 @@ pub(crate) fn text(
     endpoints: &Arc<Endpoints>,
 ) -> Result<String, std::fmt::Error> {
     let mut registry = Registry::with_prefix("rookery");
-    let memory = Family::<OfWorker, Gauge>::default();
+    let [memory, disk] = [(); 2].map(|()| Family::<OfWorker, Gauge>::default());
     let (all_workers, all_jobs) = (workers.all(), jobs.all());
     for worker in &all_workers {
-        let bytes = i64::try_from(worker.memory_bytes).unwrap_or(i64::MAX);
-        let worker = worker.id.clone();
-        memory.get_or_create(&OfWorker { worker }).set(bytes);
+        let of_worker = OfWorker {
+            worker: worker.id.clone(),
+        };
+        for (family, bytes) in [(&memory, worker.held.memory), (&disk, worker.held.disk)] {
+            let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
+            family.get_or_create(&of_worker).set(bytes);
+        }
     }
     let workers_by_state = by_state(
         WorkerState::NAMES,
@@ -58,18 +98,30 @@ pub(crate) fn text(
     let jobs_by_state = by_state(JobState::NAMES, all_jobs.iter().map(|job| job.state.name()));
     let Counters {
         rounds,
+        passes,
         workers_lost,
         partitions_rebuilt,
     } = &workers.counters;
     registry.register("workers", "Workers by state", workers_by_state);
     registry.register_with_unit(
         "worker_memory",
-        "What a worker holds of datasets",
+        "What a worker holds of datasets in memory",
         Unit::Bytes,
         memory,
     );
+    registry.register_with_unit(
+        "worker_disk",
+        "What a worker keeps of datasets on disk, beyond its memory limit",
+        Unit::Bytes,
+        disk,
+    );
     registry.register("jobs", "Jobs that the driver remembers, by state", jobs_by_state);
     registry.register("rounds", "Rounds of all jobs", rounds.clone());
+    registry.register(
+        "passes",
+        "Passes over the rows for rounds, by the way that their sums took",
+        passes.clone(),
+    );
     registry.register(
         "workers_lost",
         "Workers that fell silent or did not answer",

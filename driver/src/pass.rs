@@ -6,6 +6,7 @@
 //! for too long, is made again elsewhere and asked for there.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use rookery_proto::Failure;
@@ -26,6 +27,10 @@ mod simulation;
 pub(crate) struct Standing {
     /// Who holds each partition.
     owners: BTreeMap<u32, Url>,
+    /// The same by holder. It is made once: a round asks for it, and there may be a hundred thousand partitions.
+    held: BTreeMap<Url, Numbers>,
+    /// The cluster in which nothing had to move, as things are.
+    at_rest: Option<View>,
     /// Workers that let others wait: they get no more work of this job while there are others.
     slow: BTreeSet<Url>,
     recoveries: u32,
@@ -34,8 +39,11 @@ pub(crate) struct Standing {
     straggler_after: Duration,
 }
 
+/// Partitions of one holder.
+pub(crate) type Numbers = Arc<[u32]>;
+
 /// The cluster as it is now.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct View {
     /// Those who can be given work.
     pub(crate) active: BTreeSet<Url>,
@@ -61,7 +69,7 @@ impl View {
 #[derive(Debug)]
 pub(crate) enum Action {
     /// Ask each of these workers for its partitions.
-    Ask(BTreeMap<Url, Vec<u32>>),
+    Ask(BTreeMap<Url, Numbers>),
     /// Wait for an answer, or until then.
     Wait { until: Option<Instant> },
     /// See whether these are still there. Whoever was asked before is not waited for any more.
@@ -75,7 +83,7 @@ pub(crate) enum Action {
         why: Why,
     },
     /// Tell these workers to drop partitions that others hold now.
-    Release(BTreeMap<Url, Vec<u32>>),
+    Release(BTreeMap<Url, Numbers>),
     /// Every partition was answered for.
     Done,
     /// There is no way on.
@@ -102,12 +110,20 @@ impl Standing {
     /// times as long as all others, and `straggler_after` on top.
     pub(crate) fn new(owners: BTreeMap<u32, Url>, slow: BTreeSet<Url>, straggler_after: Duration) -> Self {
         Self {
+            held: by_holder(owners.iter()),
             owners,
+            at_rest: None,
             slow,
             recoveries: 0,
             rebalances: true,
             straggler_after,
         }
+    }
+
+    fn set_owners(&mut self, owners: BTreeMap<u32, Url>) {
+        self.held = by_holder(owners.iter());
+        self.owners = owners;
+        self.at_rest = None;
     }
 
     /// Who holds each partition.
@@ -116,22 +132,14 @@ impl Standing {
     }
 
     /// Who holds which of these partitions.
-    pub(crate) fn holdings(&self, numbers: &BTreeSet<u32>) -> BTreeMap<Url, Vec<u32>> {
-        let mut holdings: BTreeMap<Url, Vec<u32>> = BTreeMap::new();
-        for (number, url) in self.owners.iter().filter(|(number, _)| numbers.contains(number)) {
-            match holdings.get_mut(url) {
-                Some(held) => held.push(*number),
-                None => {
-                    holdings.insert(url.clone(), vec![*number]);
-                }
-            }
-        }
-        holdings
+    pub(crate) fn holdings(&self, numbers: &BTreeSet<u32>) -> BTreeMap<Url, Numbers> {
+        by_holder(self.owners.iter().filter(|(number, _)| numbers.contains(number)))
     }
 
     /// Notes workers that let others wait while partitions were made.
     pub(crate) fn note_slow(&mut self, slow: BTreeSet<Url>) {
         self.slow.extend(slow);
+        self.at_rest = None;
     }
 
     /// Leaves slow workers out, unless there are no others.
@@ -140,14 +148,28 @@ impl Standing {
     }
 
     /// What has to move before the pass begins.
-    fn step(&self, view: &View) -> Option<Step> {
-        if !self.rebalances {
+    fn step(&mut self, view: &View) -> Option<Step> {
+        if !self.rebalances || self.at_rest.as_ref() == Some(view) {
             return None;
         }
         // What lost workers held is made again when it is asked for, which is told.
         let owners = self.owners.iter().filter(|(_, owner)| view.there.contains(owner));
-        rebalance::step(owners, &self.quick(view))
+        let step = rebalance::step(owners, &self.quick(view));
+        if step.is_none() {
+            self.at_rest = Some(view.clone());
+        }
+        step
     }
+}
+
+fn by_holder<'a>(owners: impl Iterator<Item = (&'a u32, &'a Url)>) -> BTreeMap<Url, Numbers> {
+    let mut held: BTreeMap<&Url, Vec<u32>> = BTreeMap::new();
+    for (number, url) in owners {
+        held.entry(url).or_default().push(*number);
+    }
+    held.into_iter()
+        .map(|(url, numbers)| (url.clone(), numbers.into()))
+        .collect()
 }
 
 /// A pass under way.
@@ -155,9 +177,9 @@ impl Standing {
 pub(crate) struct Pass {
     stage: Stage,
     /// Partitions to be asked for next.
-    open: BTreeSet<u32>,
+    open: Open,
     /// Who has not answered yet, and for what.
-    waiting: BTreeMap<Url, Vec<u32>>,
+    waiting: BTreeMap<Url, Numbers>,
     asked_at: Instant,
     /// Whether something was heard since the patience was last considered.
     heard: bool,
@@ -169,11 +191,18 @@ pub(crate) struct Pass {
     reason: String,
 }
 
+/// Partitions that nobody was asked for yet.
+#[derive(Debug)]
+enum Open {
+    All,
+    Some(BTreeSet<u32>),
+}
+
 #[derive(Debug)]
 enum Stage {
     Begins,
     Moving(Step),
-    Moved(BTreeMap<Url, Vec<u32>>),
+    Moved(BTreeMap<Url, Numbers>),
     Asks,
     Asking,
     /// Somebody was lost; who is there?
@@ -185,10 +214,10 @@ enum Stage {
 
 impl Pass {
     /// A pass over all partitions.
-    pub(crate) fn new(standing: &Standing, now: Instant) -> Self {
+    pub(crate) fn new(now: Instant) -> Self {
         Self {
             stage: Stage::Begins,
-            open: standing.owners.keys().copied().collect(),
+            open: Open::All,
             waiting: BTreeMap::new(),
             asked_at: now,
             heard: false,
@@ -217,7 +246,10 @@ impl Pass {
                 Stage::Moved(from) => return Action::Release(from),
                 Stage::Asks => {
                     self.stage = Stage::Asking;
-                    self.waiting = standing.holdings(&std::mem::take(&mut self.open));
+                    self.waiting = match std::mem::replace(&mut self.open, Open::Some(BTreeSet::new())) {
+                        Open::All => standing.held.clone(),
+                        Open::Some(numbers) => standing.holdings(&numbers),
+                    };
                     (self.asked_at, self.heard, self.patience_ends) = (now, false, None);
                     return Action::Ask(self.waiting.clone());
                 }
@@ -276,7 +308,8 @@ impl Pass {
     /// A worker will not answer.
     pub(crate) fn lost(&mut self, url: &Url, reason: String) {
         self.heard = true;
-        self.lost.extend(self.waiting.remove(url).unwrap_or_default());
+        self.lost
+            .extend(self.waiting.remove(url).iter().flat_map(|numbers| numbers.iter()));
         self.suspects.push(url.clone());
         self.reason = reason;
     }
@@ -286,14 +319,14 @@ impl Pass {
         match (std::mem::replace(&mut self.stage, Stage::Asks), made) {
             (Stage::Moving(step), Ok(owners)) => {
                 let before = standing.holdings(&step.partitions);
-                standing.owners = owners;
+                standing.set_owners(owners);
                 self.stage = Stage::Moved(before);
             }
             // Where they were they still are, or they will be found lost when they are asked for.
             (Stage::Moving(_), Err(failure)) => standing.rebalances = is_recoverable(&failure),
             (Stage::Making(_), Ok(owners)) => {
-                standing.owners = owners;
-                self.open = std::mem::take(&mut self.lost);
+                standing.set_owners(owners);
+                self.open = Open::Some(std::mem::take(&mut self.lost));
             }
             (Stage::Making(on), Err(failure)) if is_recoverable(&failure) => {
                 self.suspects = on.into_iter().collect();
@@ -317,17 +350,20 @@ impl Pass {
         for (url, numbers) in std::mem::take(&mut self.waiting) {
             let seconds = (now - self.asked_at).as_secs_f64();
             self.reason = format!("worker {url} let the others wait for {seconds:.1} s");
-            self.lost.extend(numbers);
-            standing.slow.insert(url);
+            self.lost.extend(numbers.iter());
+            standing.note_slow(BTreeSet::from([url]));
         }
     }
 
     /// Until when those who have not answered are waited for. `None` as long as nobody could do it instead.
     fn patience(&self, standing: &Standing, view: &View, now: Instant) -> Option<Instant> {
-        let has_other = standing
-            .quick(view)
-            .iter()
-            .any(|url| !self.waiting.contains_key(url));
+        // Asked after each answer, so nothing is made for it.
+        let mut quick = view.active.difference(&standing.slow).peekable();
+        let is_free = |url: &Url| !self.waiting.contains_key(url);
+        let has_other = match quick.peek() {
+            Some(_) => quick.any(is_free),
+            None => view.active.iter().any(is_free),
+        };
         let so_far = now.saturating_duration_since(self.asked_at);
         (has_other && !self.waiting.is_empty())
             .then(|| self.asked_at + so_far * TIMES + standing.straggler_after)

@@ -20,10 +20,15 @@ use crate::error::{internal, of_data, of_ml};
 use crate::lag::TIMES;
 use crate::materialize::Materialized;
 use crate::members::{Members, is_recoverable};
-use crate::pass::{Action, Pass, Standing, Why};
+use crate::pass::{Action, Numbers, Pass, Standing, Why};
+use crate::reduction::Trees;
 use crate::watching::{Trouble, watched};
 use crate::worker_channel::{BlockSpec, Holding, Task, WorkerChannel};
 use crate::workers::WorkerInfo;
+
+mod rounds;
+
+pub(crate) use rounds::Round;
 
 /// The partitions of a dataset on the workers of a cluster.
 pub(crate) struct Placement {
@@ -33,8 +38,27 @@ pub(crate) struct Placement {
     leaves: BTreeMap<u32, u32>,
     /// How long moving partitions may take, which hold the job up meanwhile.
     move_deadline: Duration,
+    /// Which way the partials of rounds take.
+    trees: Trees,
     state: Mutex<State>,
     tell: Box<dyn Fn(String) + Send + Sync>,
+}
+
+/// What was answered before the holders themselves were asked.
+struct Early<T> {
+    answers: Vec<T>,
+    /// Who is still to be asked, and for what.
+    rest: BTreeMap<Url, Holding>,
+}
+
+impl<T> Early<T> {
+    /// Nothing was.
+    fn nothing(rest: BTreeMap<Url, Holding>) -> Self {
+        Self {
+            answers: Vec::new(),
+            rest,
+        }
+    }
 }
 
 struct State {
@@ -42,6 +66,8 @@ struct State {
     standing: Standing,
     /// Where blocks were made of the partitions, so that lost ones can be made again.
     blocks: Option<(Task, BlockSpec)>,
+    /// What each holder was asked for last, and of which partitions it was made.
+    holders: BTreeMap<Url, (Numbers, Holding)>,
 }
 
 impl Placement {
@@ -66,11 +92,13 @@ impl Placement {
         Ok(Self {
             plan: plan.clone(),
             leaves: numbers.zip(0..).collect(),
+            trees: Trees::new(config),
             move_deadline,
             state: Mutex::new(State {
                 dataset: dataset.clone(),
                 standing,
                 blocks: None,
+                holders: BTreeMap::new(),
             }),
             members,
             tell: Box::new(tell),
@@ -99,15 +127,39 @@ impl Placement {
     where
         F: Future<Output = Result<T, Failure>>,
     {
+        self.ask_rest(|holders| std::future::ready(Early::nothing(holders)), ask)
+            .await
+    }
+
+    /// The same after `early` was asked, once, for what everybody holds.
+    async fn ask_rest<T, E, F>(
+        &self,
+        early: impl FnOnce(BTreeMap<Url, Holding>) -> E,
+        ask: impl Fn(WorkerChannel, Holding) -> F,
+    ) -> Result<Vec<T>, Failure>
+    where
+        E: Future<Output = Early<T>>,
+        F: Future<Output = Result<T, Failure>>,
+    {
+        let mut early = Some(early);
         let mut state = self.state.lock().await;
-        let mut pass = Pass::new(&state.standing, Instant::now());
+        let mut pass = Pass::new(Instant::now());
         let mut pending = FuturesUnordered::new();
         let mut answers = Vec::new();
         loop {
             match pass.next(&mut state.standing, &self.members.view(), Instant::now()) {
                 Action::Ask(asked) => {
-                    for (url, numbers) in asked {
-                        let holding = self.holding(&state.dataset.id, numbers);
+                    let urls: Vec<Url> = asked.keys().cloned().collect();
+                    let holders = self.holders(&mut state, asked);
+                    let early = match early.take() {
+                        Some(early) => early(holders).await,
+                        None => Early::nothing(holders),
+                    };
+                    answers.extend(early.answers);
+                    for url in urls.iter().filter(|url| !early.rest.contains_key(url)) {
+                        pass.answered(url);
+                    }
+                    for (url, holding) in early.rest {
                         pending.push(self.ask_one(&ask, url, holding));
                     }
                 }
@@ -135,7 +187,10 @@ impl Placement {
                     let made = self.make(&mut state, &partitions, &on, &why).await;
                     pass.made(&mut state.standing, made);
                 }
-                Action::Release(moved) => self.members.release_partitions(moved).await,
+                Action::Release(moved) => {
+                    let moved = moved.into_iter().map(|(url, numbers)| (url, numbers.to_vec()));
+                    self.members.release_partitions(moved.collect()).await;
+                }
                 Action::Done => return Ok(answers),
                 Action::Failed(failure) => return Err(failure),
             }
@@ -266,7 +321,7 @@ impl Placement {
         }
         let dataset = &state.dataset.id;
         let build = |(url, numbers): (&Url, Vec<u32>)| {
-            let (url, holding) = (url.clone(), self.holding(dataset, numbers));
+            let (url, holding) = (url.clone(), self.holding(dataset, &numbers));
             async move {
                 let built = async {
                     self.members
@@ -281,12 +336,29 @@ impl Placement {
         Ok(owners)
     }
 
-    fn holding(&self, dataset: &str, numbers: Vec<u32>) -> Holding {
-        let with_leaf = |number| (number, self.leaves[&number]);
+    /// What is to be asked of each. It is the same from round to round, as a rule, and then not made again.
+    fn holders(&self, state: &mut State, asked: BTreeMap<Url, Numbers>) -> BTreeMap<Url, Holding> {
+        let mut holders = BTreeMap::new();
+        for (url, numbers) in asked {
+            let holding = match state.holders.get(&url) {
+                Some((known, holding)) if Arc::ptr_eq(known, &numbers) => holding.clone(),
+                _ => {
+                    let holding = self.holding(&state.dataset.id, &numbers);
+                    state.holders.insert(url.clone(), (numbers, holding.clone()));
+                    holding
+                }
+            };
+            holders.insert(url, holding);
+        }
+        holders
+    }
+
+    fn holding(&self, dataset: &str, numbers: &[u32]) -> Holding {
+        let with_leaf = |number: &u32| (*number, self.leaves[number]);
         Holding {
             dataset: dataset.to_string(),
             leaf_count: self.leaves.len() as u32,
-            partitions: numbers.into_iter().map(with_leaf).collect(),
+            partitions: numbers.iter().map(with_leaf).collect(),
         }
     }
 }

@@ -10,7 +10,7 @@ use rookery_proto::{ErrorClass, Failure};
 use tracing::Instrument as _;
 
 use crate::error::{internal, of_ml};
-use crate::placement::Placement;
+use crate::placement::{Placement, Round};
 use crate::training::group::Group;
 use crate::worker_channel::{BlockSpec, Judging, Task};
 
@@ -172,13 +172,12 @@ async fn evaluate(
     blocks_id: &str,
     coefficients: &[KernelCoefficients],
 ) -> Result<Vec<Partial>, Failure> {
-    let answers = placement
-        .ask_all(|worker, holding| async move {
-            worker
-                .evaluate_objective(task, &holding, blocks_id, coefficients)
-                .await
-        })
-        .await?;
+    let round = Round {
+        task,
+        blocks_id,
+        coefficients,
+    };
+    let answers = placement.evaluate(round).await?;
     Ok(placement
         .merge(answers, &Partial::merge_each)?
         .unwrap_or_else(|| {

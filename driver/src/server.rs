@@ -22,7 +22,7 @@ use crate::join::Tls;
 use crate::scoring::Scores;
 use crate::stop::Stop;
 use crate::worker_channel::WorkerChannel;
-use crate::workers::{Registration, WorkerInfo, WorkerState, Workers};
+use crate::workers::{HeldBytes, Registration, WorkerInfo, WorkerState, Workers};
 
 /// Serves clients.
 #[derive(Debug, Clone)]
@@ -266,8 +266,9 @@ fn encode_worker(worker: WorkerInfo) -> v1::Worker {
         threads: worker.threads as u32,
         state: state.into(),
         reason: worker.reason,
-        memory_bytes: worker.memory_bytes,
+        memory_bytes: worker.held.memory,
         pid: worker.pid,
+        disk_bytes: worker.held.disk,
     }
 }
 
@@ -287,7 +288,10 @@ impl MembershipService for MembershipServer {
             protocol_version: request.protocol_version,
             build_version: request.build_version.clone(),
             threads: request.threads,
-            memory_bytes: request.memory_bytes,
+            held: HeldBytes {
+                memory: request.memory_bytes,
+                disk: request.disk_bytes,
+            },
             pid: request.pid,
         };
         let worker = self.workers.register(&registration, Instant::now())?;
@@ -308,10 +312,11 @@ impl MembershipService for MembershipServer {
         request: Request<v1::HeartbeatRequest>,
     ) -> Result<Response<v1::HeartbeatResponse>, Status> {
         let request = request.into_inner();
-        match self
-            .workers
-            .heartbeat(&request.worker_id, request.memory_bytes, Instant::now())
-        {
+        let held = HeldBytes {
+            memory: request.memory_bytes,
+            disk: request.disk_bytes,
+        };
+        match self.workers.heartbeat(&request.worker_id, held, Instant::now()) {
             true => Ok(Response::new(v1::HeartbeatResponse {
                 release_dataset_ids: self.workers.unneeded(request.dataset_ids),
                 dismissed: self.workers.is_dismissed(&request.worker_id),

@@ -2,6 +2,7 @@
 //! deadline, and every failure names the worker.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use rookery_data::engine::{Channels, WorkerConnection};
@@ -22,9 +23,11 @@ use crate::error::internal;
 
 mod formats;
 mod judging;
+mod relayed;
 mod subtrees;
 
 pub(crate) use judging::Judging;
+pub(crate) use relayed::Relayed;
 
 /// The partitions of a dataset that one worker holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,8 +35,8 @@ pub(crate) struct Holding {
     pub(crate) dataset: String,
     /// Leaves of the merge tree over the whole dataset.
     pub(crate) leaf_count: u32,
-    /// Number and leaf of each partition, ascending.
-    pub(crate) partitions: Vec<(u32, u32)>,
+    /// Number and leaf of each partition, ascending. Shared: it is handed about in each round.
+    pub(crate) partitions: Arc<[(u32, u32)]>,
 }
 
 /// What a call belongs to.

@@ -1,7 +1,7 @@
 //! [`Workers`]: who belongs to the cluster. A small state machine; time is an argument, so it can be tested
 //! without waiting.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -17,6 +17,15 @@ mod waiting;
 /// How many workers that are gone are remembered, with the reason.
 const GONE_KEPT: usize = 100;
 
+/// Bytes of the partitions and blocks that a worker holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct HeldBytes {
+    /// In memory.
+    pub memory: u64,
+    /// On disk, beyond its memory limit.
+    pub disk: u64,
+}
+
 /// A worker as the driver knows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WorkerInfo {
@@ -30,8 +39,8 @@ pub struct WorkerInfo {
     pub state: WorkerState,
     /// Why it is in this state.
     pub reason: String,
-    /// Bytes of partitions and blocks that it held when it was last heard of.
-    pub memory_bytes: u64,
+    /// What it held when it was last heard of.
+    pub held: HeldBytes,
     /// Its process, on its own machine.
     pub pid: u32,
     last_heartbeat: Instant,
@@ -87,8 +96,8 @@ pub struct Registration {
     pub build_version: String,
     /// Threads it computes with.
     pub threads: u32,
-    /// Bytes of partitions and blocks that it holds already.
-    pub memory_bytes: u64,
+    /// What it holds already.
+    pub held: HeldBytes,
     /// Its process, on its own machine.
     pub pid: u32,
 }
@@ -119,6 +128,8 @@ pub struct Workers {
 struct Inner {
     next_id: u64,
     workers: BTreeMap<String, WorkerInfo>,
+    /// The id of the worker at each URL: a round looks up each of its workers.
+    ids: HashMap<Url, String>,
     /// The workers that hold partitions of each dataset that a job needs.
     datasets: BTreeMap<String, BTreeSet<Url>>,
 }
@@ -135,8 +146,23 @@ impl Inner {
             .collect();
         gone.sort();
         for (_, id) in gone.iter().take(gone.len().saturating_sub(GONE_KEPT)) {
-            self.workers.remove(id);
+            self.remove(id);
         }
+    }
+
+    fn add(&mut self, worker: WorkerInfo) {
+        self.ids.insert(worker.url.clone(), worker.id.clone());
+        self.workers.insert(worker.id.clone(), worker);
+    }
+
+    fn remove(&mut self, id: &str) {
+        if let Some(worker) = self.workers.remove(id) {
+            self.ids.remove(&worker.url);
+        }
+    }
+
+    fn at(&self, url: &Url) -> Option<&WorkerInfo> {
+        self.workers.get(self.ids.get(url)?)
     }
 }
 
@@ -159,7 +185,9 @@ impl Workers {
             )
         })?;
         let mut inner = self.lock();
-        inner.workers.retain(|_, worker| worker.url != url);
+        if let Some(former) = inner.ids.get(&url).cloned() {
+            inner.remove(&former);
+        }
         inner.forget_gone();
         inner.next_id += 1;
         let worker = WorkerInfo {
@@ -168,12 +196,12 @@ impl Workers {
             threads: registration.threads.max(1) as usize,
             state: WorkerState::Joining,
             reason: "registered".to_string(),
-            memory_bytes: registration.memory_bytes,
+            held: registration.held,
             pid: registration.pid,
             last_heartbeat: now,
             dismissal: None,
         };
-        inner.workers.insert(worker.id.clone(), worker.clone());
+        inner.add(worker.clone());
         drop(inner);
         self.changed();
         Ok(worker)
@@ -191,9 +219,9 @@ impl Workers {
 
     /// Notes that the worker at `url` did not answer. If it lives, it learns so and registers again.
     pub fn suspect(&self, url: &Url, reason: &str) {
-        let found = self.all().into_iter().find(|worker| worker.url == *url);
-        let Some(found) = found else { return };
-        self.change(&found.id, |worker| {
+        let found = self.lock().ids.get(url).cloned();
+        let Some(id) = found else { return };
+        self.change(&id, |worker| {
             if worker.state != WorkerState::Left && worker.state != WorkerState::Lost {
                 worker.state = WorkerState::Lost;
                 worker.reason = reason.to_string();
@@ -221,11 +249,11 @@ impl Workers {
     }
 
     /// Notes that a worker lives and what it holds; `false` if it is unknown and must register again.
-    pub fn heartbeat(&self, id: &str, memory_bytes: u64, now: Instant) -> bool {
+    pub fn heartbeat(&self, id: &str, held: HeldBytes, now: Instant) -> bool {
         match self.lock().workers.get_mut(id) {
             Some(worker) if worker.state.is_there() || worker.state == WorkerState::Joining => {
                 worker.last_heartbeat = now;
-                worker.memory_bytes = memory_bytes;
+                worker.held = held;
                 true
             }
             _ => false,
@@ -241,7 +269,7 @@ impl Workers {
         };
         match worker.state {
             WorkerState::Lost | WorkerState::Left => {
-                inner.workers.remove(id);
+                inner.remove(id);
             }
             WorkerState::Joining | WorkerState::Active | WorkerState::Draining => {
                 worker.state = WorkerState::Draining;
@@ -336,6 +364,11 @@ impl Workers {
         // `w2` before `w10`.
         workers.sort_by(|a, b| (a.id.len(), &a.id).cmp(&(b.id.len(), &b.id)));
         workers
+    }
+
+    /// Counts the changes of anybody's state: as long as it is the same, so are the states.
+    pub(crate) fn version(&self) -> u64 {
+        *self.changes.borrow()
     }
 
     /// The workers that can be given work, by URL.

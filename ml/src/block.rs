@@ -13,9 +13,11 @@
 use crate::lanes::{self, LANES};
 
 mod builder;
+mod packed;
 mod sparse;
 
 pub use builder::BlockBuilder;
+pub use packed::{BlockLayout, PackedBytes};
 pub(crate) use sparse::{Amounts, Code, Codes, Ones, Run, SparseRows, elements};
 
 mod shared;

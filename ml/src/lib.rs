@@ -74,7 +74,7 @@ pub mod tree;
 mod warning;
 
 pub use affine::Affine;
-pub use block::{BLOCK_ROWS, Block, BlockBuilder, SharedBlocks, SharedColumn};
+pub use block::{BLOCK_ROWS, Block, BlockBuilder, BlockLayout, PackedBytes, SharedBlocks, SharedColumn};
 pub use default_value::{DefaultValue, Defaults, check_default_categories, check_defaults};
 pub use error::{MlError, MlErrorKind};
 pub use frame::{Column, ColumnData, ColumnKind, Frame, SparseVectors};

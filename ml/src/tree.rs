@@ -128,12 +128,68 @@ pub fn merge_nodes<T>(
 ) -> Result<Option<T>, MlError> {
     let total = merge_below(Node::root(partitions), partitions, &mut nodes, merge)?;
     match nodes.keys().next() {
-        Some(Node { level, index }) => Err(MlError::SuperfluousNode {
-            level: *level,
-            index: *index,
-            partitions,
-        }),
+        Some(node) => Err(superfluous(*node, partitions)),
         None => Ok(total),
+    }
+}
+
+/// Merges `nodes`, which cover no partition twice, as far as complete subtrees go: what is left are the
+/// [`complete_subtrees`] of all they cover, ordered by the partitions they cover. So a worker can merge what others sent with
+/// its own, and the driver what came from many.
+///
+/// # Errors
+/// [`MlError::SuperfluousNode`] for a node outside the tree or one that covers what its equal covers. An overlap of nodes of
+/// different levels is not looked for: whoever knows what was to be covered compares.
+pub fn merge_complete<T>(
+    partitions: u32,
+    nodes: impl IntoIterator<Item = (Node, T)>,
+    merge: &impl Fn(T, T) -> T,
+) -> Result<Vec<(Node, T)>, MlError> {
+    let root = Node::root(partitions);
+    let mut open = BTreeMap::new();
+    for (node, value) in nodes {
+        if node.level > root.level || node.covers(partitions).is_empty() {
+            return Err(superfluous(node, partitions));
+        }
+        add_once(&mut open, node, value, partitions)?;
+    }
+    let mut complete = Vec::new();
+    // By level, then by position: whatever makes a node is merged before it is looked at.
+    while let Some((node, value)) = open.pop_first() {
+        let right = Node {
+            index: node.index + 1,
+            ..node
+        };
+        let parent = Node {
+            level: node.level + 1,
+            index: node.index / 2,
+        };
+        let is_left = node.index.is_multiple_of(2) && node != root;
+        if is_left && right.covers(partitions).is_empty() {
+            // A node with one child is that child.
+            add_once(&mut open, parent, value, partitions)?;
+        } else if is_left && let Some(other) = open.remove(&right) {
+            add_once(&mut open, parent, merge(value, other), partitions)?;
+        } else {
+            complete.push((node, value));
+        }
+    }
+    complete.sort_by_key(|(node, _)| node.covers(partitions).start);
+    Ok(complete)
+}
+
+fn add_once<T>(nodes: &mut BTreeMap<Node, T>, node: Node, value: T, partitions: u32) -> Result<(), MlError> {
+    match nodes.insert(node, value) {
+        Some(_) => Err(superfluous(node, partitions)),
+        None => Ok(()),
+    }
+}
+
+fn superfluous(node: Node, partitions: u32) -> MlError {
+    MlError::SuperfluousNode {
+        level: node.level,
+        index: node.index,
+        partitions,
     }
 }
 
@@ -232,6 +288,32 @@ mod tests {
         assert_eq!(merge_nodes(0, BTreeMap::new(), &|a: i32, b| a + b), Ok(None));
     }
 
+    #[test]
+    fn what_was_merged_twice_or_lies_outside_is_refused() {
+        let merged = |nodes: &[Node]| {
+            let nodes = nodes.iter().map(|node| (*node, 1));
+            merge_complete(5, nodes, &|a, b| a + b)
+        };
+        assert_eq!(merged(&[node(0, 4)]), Ok(vec![(node(2, 1), 1)]));
+        assert_eq!(merged(&[node(2, 0), node(0, 4)]), Ok(vec![(node(3, 0), 2)]));
+        assert_eq!(
+            merged(&[node(0, 1), node(0, 2)]),
+            Ok(vec![(node(0, 1), 1), (node(0, 2), 1)]),
+            "neighbours of different parents"
+        );
+        assert_eq!(merged(&[]), Ok(Vec::new()));
+        for wrong in [
+            &[node(0, 5)][..],
+            &[node(0, 1), node(0, 1)],
+            &[node(9, 1)],
+            &[node(9, 0)],
+        ] {
+            assert!(merged(wrong).is_err(), "{wrong:?}");
+        }
+        let twice = merged(&[node(1, 0), node(0, 0), node(0, 1)]);
+        assert!(twice.is_err(), "{twice:?}");
+    }
+
     proptest! {
         /// The headline: whoever owns what, the bits are the same.
         #[test]
@@ -260,6 +342,35 @@ mod tests {
             }
             let together = merge_nodes(partitions, nodes, &add).expect("all covered").expect("not empty");
             prop_assert_eq!(together.to_bits(), alone.to_bits());
+        }
+
+        /// Whoever merges on the way, what is left is what one holder of everything would send, with the same bits.
+        #[test]
+        fn merging_on_the_way_changes_no_bit(
+            owners in prop::collection::vec(0_usize..6, 1..70),
+            asked in 1_usize..7,
+        ) {
+            let partitions = owners.len() as u32;
+            let value = |partition: u32| libm::exp(f64::from(partition) / 7.0) - 1e3;
+            let add = |a: f64, b: f64| a + b;
+            let mut leaf = |partition| Ok::<_, MlError>(value(partition));
+            let owned_by = |wanted: &dyn Fn(usize) -> bool| -> BTreeSet<u32> {
+                (0..partitions).filter(|p| wanted(owners[*p as usize])).collect()
+            };
+            let mut sent = Vec::new();
+            for worker in 0..asked {
+                for node in complete_subtrees(&owned_by(&|owner| owner == worker), partitions) {
+                    let sum = reduce_subtree(node, partitions, &mut leaf, &add).expect("no leaf fails");
+                    sent.push((node, sum.expect("the node covers partitions")));
+                }
+            }
+            let merged = merge_complete(partitions, sent, &add).expect("nothing is covered twice");
+            let nodes: Vec<Node> = merged.iter().map(|(node, _)| *node).collect();
+            prop_assert_eq!(&nodes, &complete_subtrees(&owned_by(&|owner| owner < asked), partitions));
+            for (node, sum) in merged {
+                let alone = reduce_subtree(node, partitions, &mut leaf, &add).expect("no leaf fails");
+                prop_assert_eq!(alone.map(f64::to_bits), Some(sum.to_bits()));
+            }
         }
     }
 }

@@ -21,9 +21,11 @@ mod main_job; // the README's first command, and what it leaves behind
 mod mlflow; // the stock MLflow client, and a real MLflow server to be compared with
 mod named; // clusters with a name
 mod object_stores; // sources by URL: S3 and the web
+mod out_of_core; // data larger than the workers' memory limit
 mod profile; // what training saw of the model's inputs
 mod records; // everything that was recorded, looked at and changed
 mod recovery; // workers that come, go and hang while a job runs
+mod reduction; // rounds along a tree over the workers, and trees that break
 mod restart; // a driver that is killed and started again
 mod secrets; // what nobody must find anywhere
 mod serving; // a model behind MLflow's scoring protocol

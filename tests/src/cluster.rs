@@ -30,6 +30,7 @@ pub struct Builder {
     late: Option<(usize, Lateness)>,
     lateness: Lateness,
     driver_arguments: Vec<String>,
+    worker_arguments: Vec<String>,
     tls: bool,
     environment: Vec<(String, String)>,
     shares_disk: bool,
@@ -68,6 +69,7 @@ pub struct TestCluster {
     url: String,
     driver: Child,
     driver_arguments: Vec<String>,
+    worker_arguments: Vec<String>,
     /// What workers join with, on TLS.
     join_token: Option<String>,
     shares_disk: bool,
@@ -90,6 +92,7 @@ impl TestCluster {
             late: None,
             lateness: Lateness::default(),
             driver_arguments: Vec::new(),
+            worker_arguments: Vec::new(),
             tls: false,
             environment: Vec::new(),
             shares_disk: true,
@@ -196,7 +199,7 @@ impl TestCluster {
     pub async fn wait_until_nothing_is_held(&self) {
         self.wait_for("the workers let go", |workers| {
             let active = workers.iter().filter(|w| w.state() == WorkerState::Active);
-            active.map(|w| w.memory_bytes).sum::<u64>() == 0
+            active.map(|w| w.memory_bytes + w.disk_bytes).sum::<u64>() == 0
         })
         .await;
     }
@@ -204,6 +207,11 @@ impl TestCluster {
     /// Kills a worker and forgets it: the ones after it move up.
     pub async fn remove_worker(&mut self, i: usize) {
         self.kill_worker(i).await;
+        self.forget_worker(i);
+    }
+
+    /// Forgets a worker that has ended: the ones after it move up.
+    pub fn forget_worker(&mut self, i: usize) {
         self.workers.remove(i);
         if self.network.is_some() {
             self.machines.remove(i);
@@ -236,6 +244,7 @@ impl TestCluster {
             }
         };
         command.args(["worker", "--driver", &self.url, "--threads", &threads.to_string()]);
+        command.args(&self.worker_arguments);
         if self.network.is_some() {
             // One that was cut off comes back, however long it takes.
             command.args(["--identity-in-memory", "--driver-timeout-ms", "3600000"]);
@@ -357,6 +366,12 @@ impl Builder {
         self
     }
 
+    /// Starts every worker with more arguments.
+    pub fn worker_arguments(mut self, arguments: &[&str]) -> Self {
+        self.worker_arguments = arguments.iter().map(|argument| (*argument).to_string()).collect();
+        self
+    }
+
     /// Puts the cluster on TLS; its workers join with a join token.
     pub fn tls(mut self) -> Self {
         self.tls = true;
@@ -423,6 +438,7 @@ impl Builder {
             url,
             driver,
             driver_arguments: self.driver_arguments,
+            worker_arguments: self.worker_arguments,
             join_token,
             shares_disk: self.shares_disk,
             workers: Vec::new(),

@@ -24,7 +24,7 @@ mod running_job;
 mod served_model;
 mod tls;
 
-pub use cluster::{Lateness, TestCluster};
+pub use cluster::{Builder, Lateness, TestCluster};
 pub use collector::{Collector, TracedSpan};
 pub use datasets::{Dataset, write_gzip, write_jobs};
 pub use file_server::FileServer;
@@ -33,7 +33,7 @@ pub use process::{Output, Rookery};
 pub use python::{Python, say};
 pub use running_job::RunningJob;
 pub use served_model::ServedModel;
-pub use tls::{Member, join, register};
+pub use tls::{Member, join, pass_on, register};
 
 use std::time::Duration;
 

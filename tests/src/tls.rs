@@ -5,7 +5,10 @@ use std::path::Path;
 
 use rookery_proto::v1::join_service_client::JoinServiceClient;
 use rookery_proto::v1::membership_service_client::MembershipServiceClient;
-use rookery_proto::v1::{JoinRequest, RegisterRequest};
+use rookery_proto::v1::trainer_service_client::TrainerServiceClient;
+use rookery_proto::v1::{
+    EvaluateObjectiveRequest, EvaluateObjectiveResponse, JoinRequest, PartitionSet, RegisterRequest, Relay,
+};
 use rookery_proto::{ErrorClass, Failure, SendToken, Token};
 use serde_json::Value;
 use tonic::Status;
@@ -110,4 +113,30 @@ pub async fn join(
     };
     let answer = JoinServiceClient::new(channel).join(request).await;
     answer.map(|_| ()).map_err(failure)
+}
+
+/// What a worker answers to somebody who passes a round on to it, and tells it to pass it on to these.
+pub async fn pass_on(
+    cluster: &TestCluster,
+    worker: usize,
+    token: Option<&Token>,
+    member: Option<&Member>,
+    relays: &[&str],
+) -> Result<EvaluateObjectiveResponse, Failure> {
+    let url = cluster.worker_url(worker).await;
+    let channel = endpoint(cluster.rookery(), &url, member).connect_lazy();
+    let mut client = TrainerServiceClient::with_interceptor(channel, SendToken::new(token));
+    let relay = |url: &&str| Relay {
+        url: (*url).to_string(),
+        partitions: Some(PartitionSet::default()),
+        ..Relay::default()
+    };
+    let request = EvaluateObjectiveRequest {
+        partitions: Some(PartitionSet::default()),
+        relays: relays.iter().map(relay).collect(),
+        relay_deadline_ms: 5000,
+        ..EvaluateObjectiveRequest::default()
+    };
+    let answer = client.evaluate_objective(request).await;
+    answer.map(tonic::Response::into_inner).map_err(failure)
 }

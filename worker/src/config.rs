@@ -1,5 +1,6 @@
 //! What a worker is told at its start.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use rookery_proto::Token;
@@ -22,6 +23,8 @@ pub struct WorkerConfig {
     pub local_files: bool,
     /// Threads to compute with, at least 1.
     pub threads: usize,
+    /// How much memory datasets and queries may take; `None` for as much as there is.
+    pub memory: Option<MemoryConfig>,
     /// How long the driver may be unreachable before the worker gives up.
     pub driver_timeout: Duration,
     /// How long requests in flight may take once a shutdown has begun.
@@ -34,6 +37,15 @@ pub struct WorkerConfig {
     pub read_delay: Duration,
 }
 
+/// A limit to memory, and where the rest goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MemoryConfig {
+    /// The limit in bytes.
+    pub limit: usize,
+    /// The worker makes a folder of its own in it.
+    pub spill_dir: PathBuf,
+}
+
 impl WorkerConfig {
     /// A worker at `url` for `driver`, with the default bounds.
     pub fn new(driver: Url, url: Url, threads: usize) -> Self {
@@ -44,6 +56,7 @@ impl WorkerConfig {
             url,
             local_files: true,
             threads: threads.max(1),
+            memory: None,
             driver_timeout: Duration::from_secs(30),
             shutdown_grace: Duration::from_secs(5),
             drain_timeout: Duration::from_secs(30),

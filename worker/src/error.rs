@@ -23,7 +23,7 @@ pub(crate) fn of_format(error: &FormatError) -> Failure {
 
 pub(crate) fn of_data(error: DataError) -> Failure {
     let class = match error.kind {
-        DataErrorKind::Spec => ErrorClass::Config,
+        DataErrorKind::Spec | DataErrorKind::Memory => ErrorClass::Config,
         DataErrorKind::Data => ErrorClass::Data,
         DataErrorKind::Unreachable => ErrorClass::Unreachable,
         DataErrorKind::TimedOut => ErrorClass::TimedOut,

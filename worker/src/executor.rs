@@ -13,8 +13,7 @@ use rookery_data::stores::{Announcement, WorkerSources};
 use rookery_formats::{Comparison, Parity};
 use rookery_ml::tree::{Node, complete_subtrees};
 use rookery_ml::{
-    BLOCK_ROWS, FitPass, FitStatistics, FittedPipeline, Frame, KernelCoefficients, MlError, Model,
-    MulticlassMetrics, Partial, Summary,
+    BLOCK_ROWS, FitPass, FitStatistics, FittedPipeline, Frame, MlError, Model, MulticlassMetrics, Summary,
 };
 use rookery_proto::{ErrorClass, Failure};
 
@@ -22,10 +21,12 @@ use crate::error::{internal, of_data, of_format, of_ml};
 use crate::store::BlockStore;
 
 mod blocks;
+mod rounds;
 mod scoring;
 mod subtrees;
 
 pub(crate) use blocks::Blocks;
+pub(crate) use rounds::Round;
 pub(crate) use scoring::{Piece, ScoredPiece};
 
 /// Part 0 of a split trains, part 1 tests, part 2 validates.
@@ -42,6 +43,7 @@ pub struct Executor {
     sources: Arc<WorkerSources>,
     blocks: BlockStore,
     last_scorer: scoring::LastScorer,
+    begun: scoring::Begun,
     pool: rayon::ThreadPool,
 }
 
@@ -63,7 +65,7 @@ pub(crate) struct LabelColumns {
 }
 
 impl Executor {
-    /// An executor over `cache` with `threads` threads, that says what `sources` holds.
+    /// An executor over `cache`, within its limit, with `threads` threads, that says what `sources` holds.
     ///
     /// # Errors
     /// The threads can't be started.
@@ -78,17 +80,23 @@ impl Executor {
             .build()
             .map_err(|e| internal(format!("the compute threads can't be started: {e}")))?;
         Ok(Self {
+            blocks: BlockStore::new(cache.limit().map(Arc::clone)),
             cache,
             sources,
-            blocks: BlockStore::default(),
             last_scorer: scoring::LastScorer::default(),
+            begun: scoring::Begun::default(),
             pool,
         })
     }
 
-    /// Bytes of the partitions and blocks held.
+    /// Bytes of the partitions and blocks held in memory.
     pub fn memory_bytes(&self) -> u64 {
         (self.cache.memory_bytes() + self.blocks.memory_bytes()) as u64
+    }
+
+    /// Bytes of the partitions and blocks that memory had no room for.
+    pub fn disk_bytes(&self) -> u64 {
+        self.cache.limit().map_or(0, |limit| limit.disk_bytes())
     }
 
     /// From now on what is announced can be read for its dataset.
@@ -99,7 +107,7 @@ impl Executor {
     /// Collects the statistics that fit the stages of a pass, on the training part.
     pub(crate) fn fit_stages(&self, set: &PartitionSet, pass: &FitPass) -> Result<FitStatistics, Failure> {
         let fitted = self.each_partition(set, |number| {
-            let partition = self.partition(&set.dataset, number)?;
+            let partition = self.partition(&set.dataset, number, TRAINING_PART)?;
             let mut statistics = pass.empty_statistics();
             for frame in frames(&partition, TRAINING_PART) {
                 pass.accumulate(&frame?, &mut statistics)
@@ -124,12 +132,13 @@ impl Executor {
         columns: &LabelColumns,
     ) -> Result<(Vec<(Node, Summary)>, u64), Failure> {
         let build = |number| {
-            let partition = self.partition(&set.dataset, number)?;
+            let partition = self.partition(&set.dataset, number, TRAINING_PART)?;
             let blocks =
                 blocks_of(&partition, pipeline, features, columns).map_err(|e| at_partition(e, number))?;
             let bytes = blocks.memory_bytes() as u64;
             let summary = blocks.summary(&[]).map_err(|e| in_partition(&e, number))?;
-            self.blocks.put(&set.dataset, blocks_id, number, blocks);
+            let stays = !partition.is_passing();
+            self.blocks.put(&set.dataset, blocks_id, number, blocks, stays)?;
             Ok((summary, bytes))
         };
         let merge =
@@ -148,37 +157,11 @@ impl Executor {
         class_weights: &[f64],
     ) -> Result<Vec<(Node, Summary)>, Failure> {
         let summarize = |number| {
-            let blocks = self
-                .blocks
-                .get(&set.dataset, blocks_id, number)
-                .ok_or_else(|| missing(set, number))?;
-            blocks
+            self.blocks(set, blocks_id, number)?
                 .summary(class_weights)
                 .map_err(|e| in_partition(&e, number))
         };
         self.each_subtree(set, &summarize, &Summary::merge)
-    }
-
-    /// One round: losses and gradients over the blocks of the named partitions, at each of the coefficients.
-    pub(crate) fn evaluate(
-        &self,
-        set: &PartitionSet,
-        blocks_id: &str,
-        coefficients: &[KernelCoefficients],
-    ) -> Result<Vec<(Node, Vec<Partial>)>, Failure> {
-        for coefficients in coefficients {
-            coefficients.check_shape().map_err(|e| of_ml(&e))?;
-        }
-        let evaluate = |number| {
-            let blocks = self
-                .blocks
-                .get(&set.dataset, blocks_id, number)
-                .ok_or_else(|| missing(set, number))?;
-            blocks
-                .evaluate(coefficients)
-                .map_err(|e| in_partition(&e, number))
-        };
-        self.each_subtree(set, &evaluate, &Partial::merge_each)
     }
 
     /// Scores a part with `model`.
@@ -194,7 +177,7 @@ impl Executor {
             false => Model::evaluate,
         };
         let score = |number| {
-            let partition = self.partition(&set.dataset, number)?;
+            let partition = self.partition(&set.dataset, number, part)?;
             let mut metrics = MulticlassMetrics::default();
             for frame in frames(&partition, part) {
                 let scored = judge(model, frame?, &columns.label, columns.weight.as_deref())
@@ -215,7 +198,7 @@ impl Executor {
         comparison: &Comparison,
     ) -> Result<Vec<(Node, Parity)>, Failure> {
         let compare = |number| {
-            let partition = self.partition(&set.dataset, number)?;
+            let partition = self.partition(&set.dataset, number, TEST_PART)?;
             if partition.rows_of(TEST_PART) == 0 {
                 return Ok(comparison.nothing());
             }
@@ -228,6 +211,7 @@ impl Executor {
 
     /// Drops a dataset, or some partitions of it; returns how many went.
     pub(crate) fn release(&self, dataset: &str, only: &BTreeSet<u32>) -> usize {
+        self.begun.forget(dataset);
         if only.is_empty() {
             self.sources.release(dataset);
             self.blocks.release(dataset);
@@ -309,14 +293,21 @@ impl Executor {
             .collect()
     }
 
-    fn partition(&self, dataset: &str, number: u32) -> Result<Arc<CachedPartition>, Failure> {
-        self.cache.get(dataset, number).ok_or_else(|| {
+    /// A partition, to be asked for one part of the split.
+    fn partition(&self, dataset: &str, number: u32, part: usize) -> Result<Arc<CachedPartition>, Failure> {
+        let found = self.cache.get_part(dataset, number, part).map_err(of_data)?;
+        found.ok_or_else(|| {
             Failure::new(
                 ErrorClass::Unreachable,
                 format!("partition {number} of dataset {dataset} is not here"),
             )
             .at(self.cache.owner())
         })
+    }
+
+    fn blocks(&self, set: &PartitionSet, blocks_id: &str, number: u32) -> Result<Arc<Blocks>, Failure> {
+        let found = self.blocks.get(&set.dataset, blocks_id, number)?;
+        found.ok_or_else(|| missing(set, number))
     }
 }
 

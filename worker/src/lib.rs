@@ -2,7 +2,8 @@
 //!
 //! The path of a request: [`server`](TrainerServer) decodes it, the [`executor`](Executor) finds the named
 //! partitions, computes one result for each on the threads of this worker, and merges complete subtrees of the
-//! fixed merge tree; the server encodes what is left. The partitions come from the engine's service, which runs
+//! fixed merge tree; the server encodes what is left. Where a round goes along a tree over workers, `relays.rs` passes it on
+//! meanwhile. The partitions come from the engine's service, which runs
 //! on the same port and fills the process' partition cache. `membership.rs` tells the driver that this worker
 //! lives; before that, in a cluster on TLS, `join.rs` makes it a member.
 
@@ -13,6 +14,7 @@ mod executor;
 mod join;
 mod membership;
 mod port;
+mod relays;
 mod server;
 mod store;
 mod wire;
@@ -21,6 +23,7 @@ use std::sync::Arc;
 
 use rookery_data::cache::PartitionCache;
 use rookery_data::engine::{Channels, Patience, Secure, worker_service};
+use rookery_data::spill::MemoryLimit;
 use rookery_data::stores::{ClientTls, DriverAccess, WorkerSources};
 use rookery_proto::v1::trainer_service_server::TrainerServiceServer;
 use rookery_proto::{ErrorClass, Failure, MAX_MESSAGE_BYTES, Token};
@@ -29,7 +32,9 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 
-pub use config::WorkerConfig;
+use relays::Relays;
+
+pub use config::{MemoryConfig, WorkerConfig};
 pub use executor::Executor;
 pub use join::{Joined, join};
 pub use server::TrainerServer;
@@ -37,13 +42,15 @@ pub use server::TrainerServer;
 /// Serves on `listener` and registers with the driver, until `shutdown` is cancelled or the driver is gone.
 ///
 /// # Errors
-/// The driver refuses this worker, or can't be reached within the configured time; the port fails.
+/// The driver refuses this worker, or can't be reached within the configured time; the port fails; the folder for what memory
+/// has no room for can't be made.
 pub async fn run(
     config: WorkerConfig,
     listener: TcpListener,
     shutdown: CancellationToken,
 ) -> Result<(), Failure> {
-    let cache = PartitionCache::new(config.url.as_str());
+    let limit = memory_limit(&config)?;
+    let cache = PartitionCache::with_limit(config.url.as_str(), limit.clone());
     let authorization = config.token.as_ref().map(Token::authorization);
     let sources = sources(&config, authorization.as_deref())?;
     let executor = Arc::new(Executor::new(
@@ -51,15 +58,17 @@ pub async fn run(
         Arc::clone(&sources),
         config.threads,
     )?);
-    let trainer = TrainerServiceServer::new(TrainerServer::new(Arc::clone(&executor), config.answer_delay))
-        .max_decoding_message_size(MAX_MESSAGE_BYTES)
-        .max_encoding_message_size(MAX_MESSAGE_BYTES);
     let identity = config.identity.as_ref();
     let channels = Channels::new(
         Patience::default(),
         authorization.as_deref(),
         identity.map(to_workers),
     );
+    let relays = Relays::new(channels.clone(), identity.is_some());
+    let trainer = TrainerServer::new(Arc::clone(&executor), relays, config.answer_delay);
+    let trainer = TrainerServiceServer::new(trainer)
+        .max_decoding_message_size(MAX_MESSAGE_BYTES)
+        .max_encoding_message_size(MAX_MESSAGE_BYTES);
     let tls = identity.map(|identity| identity.server(Callers::Members));
     // Not with `shutdown`: a worker that drains is asked for what it holds until nobody needs it.
     let stop = CancellationToken::new();
@@ -75,6 +84,9 @@ pub async fn run(
     let membership = membership::keep(&config, &executor, &shutdown).await;
     stop.cancel();
     let served = tokio::time::timeout(config.shutdown_grace, serve).await;
+    if let Some(limit) = limit {
+        limit.close();
+    }
     membership?;
     match served {
         Ok(Ok(Err(e))) => Err(Failure::new(
@@ -84,6 +96,15 @@ pub async fn run(
         // Requests that outlive the grace period end with the process.
         _ => Ok(()),
     }
+}
+
+/// How much memory this worker may take.
+fn memory_limit(config: &WorkerConfig) -> Result<Option<Arc<MemoryLimit>>, Failure> {
+    let Some(memory) = &config.memory else {
+        return Ok(None);
+    };
+    let limit = MemoryLimit::new(memory.limit, &memory.spill_dir, config.url.as_str());
+    limit.map(Some).map_err(error::of_data)
 }
 
 /// Connections of a member to other workers.

@@ -83,6 +83,7 @@ async fn register(
         threads: config.threads as u32,
         pid: std::process::id(),
         memory_bytes: executor.memory_bytes(),
+        disk_bytes: executor.disk_bytes(),
     };
     let deadline = Instant::now() + config.driver_timeout;
     let mut pause = BACKOFF_FIRST;
@@ -134,6 +135,7 @@ async fn beat(
         let request = HeartbeatRequest {
             worker_id: worker_id.clone(),
             memory_bytes: executor.memory_bytes(),
+            disk_bytes: executor.disk_bytes(),
             dataset_ids: executor.datasets(),
         };
         match client.heartbeat(request).await {

@@ -1,35 +1,40 @@
-//! [`TrainerServer`]: the driver's door. Each call is decoded, done in one call of the executor on a thread that
-//! may block, and encoded.
+//! [`TrainerServer`]: the driver's door, and for rounds that of other workers. Each call is decoded, done in one call of the
+//! executor on a thread that may block, and encoded. A round may be passed on meanwhile.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rookery_formats::Comparison;
+use rookery_ml::Partial;
+use rookery_ml::tree::{Node, merge_complete};
 use rookery_proto::Failure;
 use rookery_proto::trace_context;
 use rookery_proto::v1;
 use rookery_proto::v1::trainer_service_server::TrainerService;
 use tonic::metadata::MetadataMap;
 use tonic::{Request, Response, Status};
-use tracing::Span;
+use tracing::{Instrument as _, Span};
 
 use crate::announced;
-use crate::error::{internal, of_format};
-use crate::executor::Executor;
+use crate::error::{internal, of_format, of_ml};
+use crate::executor::{Executor, Round};
+use crate::relays::{self, Relays};
 use crate::wire;
 
-/// Answers the driver.
+/// Answers the driver, and workers that pass a round on.
 #[derive(Debug)]
 pub struct TrainerServer {
     executor: Arc<Executor>,
+    relays: Relays,
     answer_delay: Duration,
 }
 
 impl TrainerServer {
-    /// A server that answers rounds `answer_delay` later than it could.
-    pub fn new(executor: Arc<Executor>, answer_delay: Duration) -> Self {
+    /// A server that passes rounds on to `relays`, and computes its part of a round `answer_delay` later than it could.
+    pub(crate) fn new(executor: Arc<Executor>, relays: Relays, answer_delay: Duration) -> Self {
         Self {
             executor,
+            relays,
             answer_delay,
         }
     }
@@ -43,6 +48,27 @@ impl TrainerServer {
         let executor = Arc::clone(&self.executor);
         let done = tokio::task::spawn_blocking(move || span.in_scope(|| work(&executor))).await;
         Ok(done.map_err(|e| internal(format!("the task panicked: {e}")))??)
+    }
+
+    /// This worker's own part of a round, and how long it took.
+    async fn evaluate(
+        &self,
+        span: Span,
+        request: v1::EvaluateObjectiveRequest,
+    ) -> Result<(Vec<(Node, Vec<Partial>)>, Duration), Status> {
+        let started = Instant::now();
+        let set = wire::partition_set(request.partitions)?;
+        let round = Round {
+            set,
+            blocks_id: request.blocks_id,
+            coefficients: request.coefficients.into_iter().map(wire::coefficients).collect(),
+        };
+        let partials = self.executor.evaluate(round).instrument(span).await?;
+        let took = started.elapsed();
+        if !self.answer_delay.is_zero() {
+            tokio::time::sleep(self.answer_delay).await;
+        }
+        Ok((partials, took))
     }
 }
 
@@ -141,27 +167,33 @@ impl TrainerService for TrainerServer {
         &self,
         request: Request<v1::EvaluateObjectiveRequest>,
     ) -> Result<Response<v1::EvaluateObjectiveResponse>, Status> {
-        let started = Instant::now();
         let span = task(
             "evaluate_objective",
             request.metadata(),
             request.get_ref().task.as_ref(),
         );
-        let request = request.into_inner();
-        let set = wire::partition_set(request.partitions)?;
-        let coefficients: Vec<_> = request.coefficients.into_iter().map(wire::coefficients).collect();
-        let blocks_id = request.blocks_id;
-        let partials = self
-            .compute(span, move |executor| {
-                executor.evaluate(&set, &blocks_id, &coefficients)
-            })
-            .await?;
-        let compute_us = started.elapsed().as_micros() as u64;
-        tokio::time::sleep(self.answer_delay).await;
+        let mut request = request.into_inner();
+        let leaf_count = request.partitions.as_ref().map_or(0, |set| set.leaf_count);
+        let deadline = Duration::from_millis(request.relay_deadline_ms);
+        let passed_on = relays::pass_on(&mut request);
+        let are_relays = !passed_on.is_empty();
+        let below = self.relays.ask(passed_on, deadline).instrument(span.clone());
+        // A worker that can't do its own part has no use for what the others send: the driver asks all of them again.
+        let (below, (mut partials, took)) =
+            tokio::try_join!(async { Ok(below.await) }, self.evaluate(span.clone(), request))?;
+        if are_relays {
+            partials.extend(below.partials);
+            let merge = move |_: &Executor| {
+                let merged = merge_complete(leaf_count, partials, &Partial::merge_each);
+                merged.map_err(|e| of_ml(&e))
+            };
+            partials = self.compute(span, merge).await?;
+        }
         let partials = partials.into_iter().map(wire::subtree_partial).collect();
         Ok(Response::new(v1::EvaluateObjectiveResponse {
             partials,
-            compute_us,
+            compute_us: took.as_micros() as u64,
+            failures: below.failures,
         }))
     }
 
@@ -172,7 +204,7 @@ impl TrainerService for TrainerServer {
         let span = task("score_model", request.metadata(), request.get_ref().task.as_ref());
         let request = request.into_inner();
         let set = wire::partition_set(request.partitions)?;
-        let model = rookery_ml::Model::from_json(&request.model_json).map_err(|e| crate::error::of_ml(&e))?;
+        let model = rookery_ml::Model::from_json(&request.model_json).map_err(|e| of_ml(&e))?;
         let columns = wire::label_columns(request.label_column, request.weight_column);
         let (part, ranking) = (request.part as usize, request.ranking);
         let scored = self

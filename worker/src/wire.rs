@@ -76,7 +76,7 @@ pub(crate) fn from_json<T: for<'de> serde::Deserialize<'de>>(what: &str, json: &
 }
 
 fn malformed(what: impl std::fmt::Display) -> Failure {
-    Failure::new(ErrorClass::Internal, format!("malformed request: {what}"))
+    Failure::new(ErrorClass::Internal, format!("malformed message: {what}"))
 }
 
 pub(crate) fn statistics(
@@ -131,6 +131,33 @@ pub(crate) fn subtree_partial((node, partials): (Node, Vec<Partial>)) -> v1::Sub
     v1::SubtreePartial {
         node: merge_node(node),
         partials: partials.into_iter().map(partial).collect(),
+    }
+}
+
+/// What another worker sends for a subtree: as many partials as coefficients were asked for.
+pub(crate) fn subtree(message: v1::SubtreePartial, expected: usize) -> Result<(Node, Vec<Partial>), Failure> {
+    let node = message
+        .node
+        .ok_or_else(|| malformed("partials without their place"))?;
+    let got = message.partials.len();
+    if got != expected {
+        return Err(malformed(format!("{got} partials for {expected} coefficients")));
+    }
+    let node = Node {
+        level: node.level,
+        index: node.index,
+    };
+    Ok((node, message.partials.into_iter().map(sums).collect()))
+}
+
+fn sums(message: v1::Partial) -> Partial {
+    Partial {
+        loss_sum: message.loss_sum,
+        weight_sum: message.weight_sum,
+        rows: message.rows,
+        gradient_sum: message.gradient_sum,
+        hessian_weight_sum: message.hessian_weight_sum,
+        hessian_sum: message.hessian_sum,
     }
 }
 

@@ -15,6 +15,7 @@ use url::Url;
 use crate::args::{JsonFlag, Places};
 use crate::diagnostic::config;
 use crate::listen::{Address, Advertised};
+use crate::memory::MemoryArgs;
 use crate::output::Output;
 use crate::worker_identity::Joining;
 use crate::{cluster, listen, signals, token, worker_identity};
@@ -48,6 +49,9 @@ pub(crate) struct WorkerArgs {
     /// Threads to compute with [default: the machine's cores]
     #[arg(long, value_name = "T", value_parser = clap::value_parser!(u16).range(1..=cluster::MAX_THREADS))]
     threads: Option<u16>,
+
+    #[command(flatten)]
+    memory: MemoryArgs,
 
     /// End in order when standard input ends: how a parent process holds a worker
     #[arg(long, hide = true)]
@@ -108,6 +112,7 @@ pub(crate) async fn worker(args: WorkerArgs, places: &Places, output: &mut Outpu
     let threads = args.threads.map_or_else(cluster::cores, usize::from);
     let mut config = WorkerConfig::new(driver.clone(), url.clone(), threads);
     config.local_files = !args.no_local_files;
+    config.memory = args.memory.config(&state);
     if let Some(timeout) = args.driver_timeout_ms {
         config.driver_timeout = Duration::from_millis(timeout);
     }

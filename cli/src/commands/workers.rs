@@ -82,11 +82,20 @@ fn list(workers: &[WorkerRow], output: &Output) {
             worker.url.clone(),
             worker.threads.to_string(),
             format!("{:.1}", worker.memory_bytes as f64 / 1e6),
+            format!("{:.1}", worker.disk_bytes as f64 / 1e6),
             worker.reason.clone(),
         ]
     });
     output.line(&table::table(
-        &["WORKER", "STATE", "URL", "THREADS", "MEMORY, MB", "REASON"],
+        &[
+            "WORKER",
+            "STATE",
+            "URL",
+            "THREADS",
+            "MEMORY, MB",
+            "DISK, MB",
+            "REASON",
+        ],
         rows,
     ));
 }

@@ -1,14 +1,16 @@
 //! [`ClusterConfig`]: how a named cluster is started.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rookery_data::spec::ByteSize;
 use rookery_proto::Failure;
 use serde::{Deserialize, Serialize};
 
 use crate::diagnostic::config as wrong;
 use crate::driver_port::Access;
 use crate::listen::Advertised;
+use crate::memory::{self, MemoryArgs};
 
 /// Its file in the cluster's folder.
 pub(super) const FILE: &str = "cluster.toml";
@@ -24,6 +26,12 @@ pub(crate) struct ClusterConfig {
     /// Of each worker; without it the machine's cores are shared out over `max_workers`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) threads: Option<u16>,
+    /// Of each worker; without it there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) memory_limit: Option<ByteSize>,
+    /// Where what has no room in memory goes; without it, to the state directory of the cluster.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) spill_dir: Option<PathBuf>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) auto_terminate_minutes: Option<f64>,
     /// After how many minutes without a job the workers above `min_workers` go.
@@ -83,6 +91,7 @@ impl ClusterConfig {
             ));
         }
         self.access()?;
+        self.memory_limit.map_or(Ok(()), memory::check)?;
         let minutes = [Some(self.scale_down_minutes), self.auto_terminate_minutes];
         match minutes
             .into_iter()
@@ -111,6 +120,11 @@ impl ClusterConfig {
     pub(super) fn access(&self) -> Result<Access, String> {
         let advertise = self.advertise.as_deref().map(Advertised::parse).transpose()?;
         Ok(Access::of(self.tls, advertise))
+    }
+
+    /// How much memory each of its workers may take.
+    pub(super) fn memory(&self) -> MemoryArgs {
+        MemoryArgs::of(self.memory_limit, self.spill_dir.as_deref())
     }
 
     /// After how long without a job it ends by itself.

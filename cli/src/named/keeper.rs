@@ -51,7 +51,12 @@ async fn run(
         let shared_out = crate::cluster::cores() / config.max_workers;
         u16::try_from(shared_out.max(1)).unwrap_or(u16::MAX)
     });
-    let arguments = ClusterArgs::of(config.min_workers, threads, config.auto_terminate());
+    let arguments = ClusterArgs::of(
+        config.min_workers,
+        threads,
+        config.memory(),
+        config.auto_terminate(),
+    );
     let access = config.access().map_err(diagnostic::config)?;
     let started = LocalCluster::start(
         &arguments,

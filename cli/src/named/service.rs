@@ -136,6 +136,8 @@ impl NamedClusters for ClusterService {
             min_workers: 1,
             max_workers: 1,
             threads: None,
+            memory_limit: None,
+            spill_dir: None,
             auto_terminate_minutes: None,
             scale_down_minutes: SCALE_DOWN_MINUTES,
             listen: LISTEN.to_string(),

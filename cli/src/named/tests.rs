@@ -1,5 +1,6 @@
 use std::path::Path;
 
+use rookery_data::spec::ByteSize;
 use rookery_proto::ErrorClass;
 
 use super::*;
@@ -15,6 +16,8 @@ fn configured(name: &str) -> ClusterConfig {
         min_workers: 2,
         max_workers: 4,
         threads: None,
+        memory_limit: Some(ByteSize(64 << 20)),
+        spill_dir: None,
         auto_terminate_minutes: Some(30.0),
         scale_down_minutes: 5.0,
         listen: "127.0.0.1:0".to_string(),
@@ -58,6 +61,8 @@ fn a_configuration_that_makes_no_sense_is_refused_with_its_place() {
         ("min_workers = 2", "min_workers = 0"),
         ("auto_terminate_minutes = 30.0", "auto_terminate_minutes = -1.0"),
         ("mode = \"multi-node\"", "mode = \"no-node\""),
+        ("memory_limit = 67108864", "memory_limit = \"12 bytes\""),
+        ("memory_limit = 67108864", "memory_limit = 12"),
         ("created_by", "created_bye"),
         ("tls = false", "advertise = \"two words\""),
     ] {

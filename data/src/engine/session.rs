@@ -76,7 +76,9 @@ impl Engine {
 
     /// A session for one plan, that reads the plan's files for `dataset` and nothing else.
     pub(crate) fn session(&self, plan: &IngestPlan, dataset: &str) -> Result<SessionContext> {
-        let config = safe_config(self.threads.max(2))
+        let mut config = safe_config(self.threads.max(2));
+        config.options_mut().optimizer.prefer_hash_join = !plan.sorts_joins();
+        let config = config
             .with_distributed_option_extension(DistributedConfig::default())
             .with_extension(Arc::clone(&self.cache));
         // One worker with one task would be elided into the driver: two tasks stay on the worker.

@@ -44,6 +44,7 @@ impl IngestPlan {
             arrival: Arrival::InOrder,
             only: None,
             may_be_empty: true,
+            sorts_joins: false,
         })
     }
 

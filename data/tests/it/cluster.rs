@@ -2,14 +2,17 @@
 //! and errors go through the real wire format.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use arrow::array::RecordBatch;
 use rookery_data::cache::PartitionCache;
 use rookery_data::engine::{Channels, Engine, worker_service};
+use rookery_data::spill::MemoryLimit;
 use rookery_data::stores::WorkerSources;
 use rookery_data::{DataError, Dataset, IngestPlan, Progress};
+use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tonic::transport::server::TcpIncoming;
@@ -25,6 +28,8 @@ pub(crate) struct Cluster {
     sources: Vec<Arc<WorkerSources>>,
     urls: Vec<Url>,
     channels: Channels,
+    /// What the workers may take, and where the rest goes.
+    limits: Vec<(Arc<MemoryLimit>, TempDir)>,
     _stop: Vec<oneshot::Sender<()>>,
 }
 
@@ -36,17 +41,33 @@ impl Cluster {
 
     /// Starts `count` workers that call themselves what `name` makes of their URLs.
     pub(crate) async fn start_as(count: usize, name: impl Fn(&Url) -> String) -> Self {
+        Self::start_with(count, name, None).await
+    }
+
+    /// Starts `count` workers with so much memory each.
+    pub(crate) async fn start_limited(count: usize, bytes: usize) -> Self {
+        Self::start_with(count, Url::to_string, Some(bytes)).await
+    }
+
+    async fn start_with(count: usize, name: impl Fn(&Url) -> String, memory: Option<usize>) -> Self {
         let mut cluster = Self {
             caches: BTreeMap::new(),
             sources: Vec::new(),
             urls: Vec::new(),
             channels: Channels::default(),
+            limits: Vec::new(),
             _stop: Vec::new(),
         };
         for _ in 0..count {
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
             let url = Url::parse(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
-            let cache = PartitionCache::new(name(&url));
+            let limit = memory.map(|bytes| {
+                let folder = TempDir::new().unwrap();
+                let limit = MemoryLimit::new(bytes, folder.path(), url.as_str()).unwrap();
+                cluster.limits.push((Arc::clone(&limit), folder));
+                limit
+            });
+            let cache = PartitionCache::with_limit(name(&url), limit);
             let sources = WorkerSources::new(None, true, Duration::ZERO);
             let service = worker_service(Arc::clone(&cache), Channels::default(), Arc::clone(&sources));
             let (stop, stopped) = oneshot::channel::<()>();
@@ -70,6 +91,32 @@ impl Cluster {
         &self.urls
     }
 
+    /// Where each worker puts what it has no room for.
+    pub(crate) fn spill_folders(&self) -> impl Iterator<Item = &Path> {
+        self.limits.iter().map(|(_, folder)| folder.path())
+    }
+
+    /// Bytes of rows in the workers' memory and on their disks.
+    pub(crate) fn held(&self) -> (usize, u64) {
+        let memory = self.caches.values().map(|cache| cache.memory_bytes()).sum();
+        (
+            memory,
+            self.limits.iter().map(|(limit, _)| limit.disk_bytes()).sum(),
+        )
+    }
+
+    /// Carries out a plan on the workers, which keep what they cached under the name `test`.
+    pub(crate) async fn materialize(&self, plan: &IngestPlan, threads: usize) -> Result<Dataset, DataError> {
+        self.announce(plan, "test").await;
+        let engine = Engine::cluster(self.urls.clone(), self.channels.clone(), threads);
+        Dataset::materialize(&engine, plan, "test", DEADLINE).await
+    }
+
+    /// The cache of a worker.
+    pub(crate) fn cache(&self, owner: &str) -> &Arc<PartitionCache> {
+        &self.caches[owner]
+    }
+
     /// What the workers say they have done for the dataset that was ingested last.
     pub(crate) fn progress(&self) -> Vec<Progress> {
         let sources = self.sources.iter();
@@ -86,9 +133,7 @@ impl Cluster {
 
     /// Carries out a plan on the workers, and fetches what they cached.
     pub(crate) async fn ingest(&self, plan: &IngestPlan, threads: usize) -> Result<Ingested, DataError> {
-        self.announce(plan, "test").await;
-        let engine = Engine::cluster(self.urls.clone(), self.channels.clone(), threads);
-        let dataset = Dataset::materialize(&engine, plan, "test", DEADLINE).await?;
+        let dataset = self.materialize(plan, threads).await?;
         let ingested = Ingested::fetch(dataset, |owner| &self.caches[owner]);
         let cached: usize = self.caches.values().map(|cache| cache.release("test")).sum();
         assert_eq!(
@@ -117,12 +162,12 @@ pub(crate) struct Ingested {
 }
 
 impl Ingested {
-    fn fetch<'a>(dataset: Dataset, cache: impl Fn(&str) -> &'a Arc<PartitionCache>) -> Self {
+    pub(crate) fn fetch<'a>(dataset: Dataset, cache: impl Fn(&str) -> &'a Arc<PartitionCache>) -> Self {
         let partitions = dataset
             .partitions
             .iter()
             .map(|p| {
-                let held = cache(&p.owner).get(&dataset.id, p.number).unwrap();
+                let held = cache(&p.owner).get(&dataset.id, p.number).unwrap().unwrap();
                 let parts = 0..p.part_rows.len();
                 let rows = |part| held.batch(part, 0, held.rows_of(part)).unwrap();
                 (p.number, parts.map(rows).collect())
@@ -190,7 +235,7 @@ pub(crate) async fn ingest_everywhere(plan: &IngestPlan) -> Ingested {
     first
 }
 
-fn assert_same(one: &Ingested, other: &Ingested, what: &str) {
+pub(crate) fn assert_same(one: &Ingested, other: &Ingested, what: &str) {
     assert_eq!(one.dataset.cleaning, other.dataset.cleaning, "{what}");
     assert_eq!(one.partitions, other.partitions, "{what}");
     assert_eq!(one.dataset.fingerprint, other.dataset.fingerprint, "{what}");

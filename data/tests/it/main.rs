@@ -9,6 +9,7 @@ mod refusal;
 
 mod bad_rows;
 mod bad_sources;
+mod beyond_memory;
 mod decoding;
 mod dialects;
 mod parquet;

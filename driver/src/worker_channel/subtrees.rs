@@ -96,6 +96,7 @@ impl WorkerChannel {
             partitions: set(holding),
             blocks_id: blocks_id.to_string(),
             coefficients: coefficients.iter().map(kernel_coefficients).collect(),
+            ..Default::default()
         };
         let mut client = self.client.clone();
         let response = self
@@ -105,22 +106,33 @@ impl WorkerChannel {
                 client.evaluate_objective(request),
             )
             .await?;
-        let of_subtree = |subtree: v1::SubtreePartial| {
-            let (expected, got) = (coefficients.len(), subtree.partials.len());
-            if expected != got {
-                return Err(internal(format!("{got} partials for {expected} coefficients")));
-            }
-            pair(subtree.node, Some(subtree.partials), |partials| {
-                partials.into_iter().map(partial).collect()
-            })
-        };
-        response.partials.into_iter().map(of_subtree).collect()
+        subtree_partials(response.partials, coefficients.len())
     }
+}
+
+/// The partials of subtrees, as many of each as coefficients were asked for.
+pub(super) fn subtree_partials(
+    subtrees: Vec<v1::SubtreePartial>,
+    expected: usize,
+) -> Result<Vec<(Node, Vec<Partial>)>, Failure> {
+    let of_subtree = |subtree: v1::SubtreePartial| {
+        let got = subtree.partials.len();
+        if expected != got {
+            return Err(internal(format!("{got} partials for {expected} coefficients")));
+        }
+        pair(subtree.node, Some(subtree.partials), |partials| {
+            partials.into_iter().map(partial).collect()
+        })
+    };
+    subtrees.into_iter().map(of_subtree).collect()
 }
 
 /// Divides what a worker holds into parts of at most `most` complete subtrees, at least one: the subtrees of the parts are
 /// those of the whole, so that what comes back is the same.
 fn parts(holding: &Holding, most: usize) -> Vec<Holding> {
+    if holding.partitions.len() <= most {
+        return vec![holding.clone()];
+    }
     let number_of: BTreeMap<u32, u32> = holding
         .partitions
         .iter()
@@ -154,7 +166,7 @@ pub(super) fn summary(message: v1::Summary) -> Summary {
     }
 }
 
-fn kernel_coefficients(coefficients: &KernelCoefficients) -> v1::KernelCoefficients {
+pub(super) fn kernel_coefficients(coefficients: &KernelCoefficients) -> v1::KernelCoefficients {
     v1::KernelCoefficients {
         binomial: coefficients.family == Family::Binomial,
         classes: coefficients.classes as u32,
@@ -203,8 +215,8 @@ mod tests {
             let parts = parts(&holding, most);
             assert_eq!(parts.len(), whole.len().div_ceil(most.max(1)));
             assert_eq!(parts.iter().flat_map(subtrees).collect::<Vec<_>>(), whole);
-            let partitions = parts.into_iter().flat_map(|part| part.partitions);
-            assert_eq!(partitions.collect::<Vec<_>>(), holding.partitions);
+            let partitions = parts.iter().flat_map(|part| part.partitions.iter().copied());
+            assert_eq!(partitions.collect::<Vec<_>>(), holding.partitions.to_vec());
         }
     }
 }

@@ -8,7 +8,7 @@ fn registration(port: u16) -> Registration {
         protocol_version: PROTOCOL_VERSION,
         build_version: "0.0.9".to_string(),
         threads: 2,
-        memory_bytes: 0,
+        held: HeldBytes::default(),
         pid: u32::from(port),
     }
 }
@@ -28,7 +28,7 @@ fn a_worker_that_was_not_reached_gets_no_work() {
     let (workers, now) = (Workers::default(), Instant::now());
     let worker = workers.register(&registration(1), now).unwrap();
     assert!(workers.active().is_err());
-    assert!(workers.heartbeat(&worker.id, 0, now));
+    assert!(workers.heartbeat(&worker.id, HeldBytes::default(), now));
     workers.reached(&worker.id);
     assert_eq!(workers.active().unwrap().len(), 1);
 }
@@ -37,11 +37,11 @@ fn a_worker_that_was_not_reached_gets_no_work() {
 fn a_silent_worker_is_lost_and_must_register_again() {
     let (workers, start) = (Workers::default(), Instant::now());
     let worker = joined(&workers, 1, start);
-    assert!(workers.heartbeat(&worker.id, 0, start + Duration::from_secs(5)));
+    assert!(workers.heartbeat(&worker.id, HeldBytes::default(), start + Duration::from_secs(5)));
     assert!(workers.sweep(TIMEOUT, start + Duration::from_secs(15)).is_empty());
     let lost = workers.sweep(TIMEOUT, start + Duration::from_secs(16));
     assert_eq!(lost[0].reason, "no heartbeat for 11.0 s");
-    assert!(!workers.heartbeat(&worker.id, 0, start + Duration::from_secs(17)));
+    assert!(!workers.heartbeat(&worker.id, HeldBytes::default(), start + Duration::from_secs(17)));
     workers.reached(&worker.id);
     assert!(workers.active().is_err(), "a late answer does not bring it back");
 }
@@ -53,7 +53,7 @@ fn a_restarted_worker_replaces_itself() {
     let second = joined(&workers, 1, now);
     assert_ne!(first.id, second.id);
     assert_eq!(workers.active().unwrap().len(), 1);
-    assert!(!workers.heartbeat(&first.id, 0, now));
+    assert!(!workers.heartbeat(&first.id, HeldBytes::default(), now));
 }
 
 #[test]
@@ -89,7 +89,10 @@ fn a_worker_that_a_job_needs_drains_first() {
     assert!(workers.leave(&worker.id, "shutdown", now));
     assert_eq!(workers.all()[0].state, WorkerState::Draining);
     assert!(workers.active().is_err(), "it gets nothing new");
-    assert!(workers.heartbeat(&worker.id, 0, now), "and is not lost");
+    assert!(
+        workers.heartbeat(&worker.id, HeldBytes::default(), now),
+        "and is not lost"
+    );
     workers.hold("d", BTreeSet::from([url(2)]));
     assert!(!workers.leave(&worker.id, "shutdown", now));
     assert_eq!(workers.all()[0].state, WorkerState::Left);
@@ -102,7 +105,7 @@ fn a_dismissed_worker_waits_for_its_jobs_unless_it_is_forced() {
         let worker = joined(&workers, 1, now);
         workers.hold("d", BTreeSet::from([url(1)]));
         assert!(workers.dismiss(&worker.id, "drained by ana".to_string(), force));
-        assert!(workers.heartbeat(&worker.id, 0, now) && workers.is_dismissed(&worker.id));
+        assert!(workers.heartbeat(&worker.id, HeldBytes::default(), now) && workers.is_dismissed(&worker.id));
         assert_eq!(workers.leave(&worker.id, "shutdown", now), !force);
         assert_eq!(workers.all()[0].reason, "drained by ana");
     }

@@ -12,13 +12,12 @@ impl Workers {
     /// Why the worker at `url` is gone; waits until it is. One that restarted there is another worker.
     pub async fn gone(&self, url: &Url) -> String {
         let mut changes = self.changes.subscribe();
-        let at = |workers: &Workers| workers.all().into_iter().find(|worker| worker.url == *url);
-        let first = at(self);
+        let first = self.lock().ids.get(url).cloned();
         loop {
-            match (&first, at(self)) {
-                (Some(first), Some(now)) if now.id != first.id => return "it was started anew".to_string(),
+            match (&first, self.lock().at(url)) {
+                (Some(first), Some(now)) if now.id != *first => return "it was started anew".to_string(),
                 (_, Some(now)) if now.state.is_there() => {}
-                (_, Some(now)) => return now.reason,
+                (_, Some(now)) => return now.reason.clone(),
                 (_, None) => return "it is not registered".to_string(),
             }
             // The sender lives as long as this value.

@@ -143,7 +143,7 @@ pub(crate) struct Slice<T> {
 }
 
 impl<T> Slice<T> {
-    fn shared(owner: &Arc<dyn AsRef<[T]> + Send + Sync>, range: Range<usize>) -> Self {
+    pub(super) fn shared(owner: &Arc<dyn AsRef<[T]> + Send + Sync>, range: Range<usize>) -> Self {
         Slice {
             owner: Arc::clone(owner),
             range,

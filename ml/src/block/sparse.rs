@@ -10,13 +10,13 @@ use super::Values;
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct SparseRows {
     /// The feature of each of the block's columns, ascending.
-    column_features: Vec<u32>,
+    pub(super) column_features: Vec<u32>,
     /// The feature of each code, ascending.
-    features: Vec<u32>,
+    pub(super) features: Vec<u32>,
     /// Row r has the elements `starts[r]..starts[r + 1]`, ascending by code.
-    starts: Vec<u32>,
-    codes: Codes,
-    amounts: Amounts,
+    pub(super) starts: Vec<u32>,
+    pub(super) codes: Codes,
+    pub(super) amounts: Amounts,
 }
 
 /// The codes of all elements.

@@ -3,9 +3,10 @@
 //! plan and rows alone.
 
 use rookery_data::cache::CachedPartition;
+use rookery_data::spill::AlignedBytes;
 use rookery_ml::{
-    Affine, Assembled, Block, BlockBuilder, FittedPipeline, Frame, KernelCoefficients, MlError, Partial,
-    SharedBlocks, Summary, accumulate,
+    Affine, Assembled, Block, BlockBuilder, BlockLayout, FittedPipeline, Frame, KernelCoefficients, MlError,
+    Partial, SharedBlocks, Summary, accumulate,
 };
 use rookery_proto::{ErrorClass, Failure};
 
@@ -18,9 +19,60 @@ pub(crate) struct Blocks {
     blocks: Vec<Block>,
     /// How the blocks' columns become features; `None` if they are features.
     affine: Option<Affine>,
+    /// Whether they share columns of the partition.
+    is_shared: bool,
 }
 
 impl Blocks {
+    /// Rows of them all.
+    pub(super) fn rows(&self) -> usize {
+        self.blocks.iter().map(Block::rows).sum()
+    }
+
+    /// Whether they share columns of their partition, and keep it in memory.
+    pub(crate) fn is_shared(&self) -> bool {
+        self.is_shared
+    }
+
+    /// The blocks as bytes, with what they share.
+    pub(crate) fn packed(&self) -> Result<(BlockLayout, AlignedBytes), MlError> {
+        let layout = BlockLayout::of(&self.blocks);
+        let mut packed = Ok(());
+        let bytes = AlignedBytes::filled(layout.bytes(), |bytes| packed = layout.pack(&self.blocks, bytes));
+        packed.map(|()| (layout, bytes))
+    }
+
+    /// The blocks that such bytes hold. They share the bytes alone.
+    pub(crate) fn unpacked(
+        layout: &BlockLayout,
+        bytes: &AlignedBytes,
+        affine: Option<Affine>,
+    ) -> Result<Self, MlError> {
+        Ok(Self {
+            blocks: layout.unpack(&bytes.packed())?,
+            affine,
+            is_shared: false,
+        })
+    }
+
+    pub(crate) fn into_affine(self) -> Option<Affine> {
+        self.affine
+    }
+
+    #[cfg(test)]
+    pub(crate) fn for_tests(blocks: Vec<Block>, is_shared: bool) -> Self {
+        Self {
+            blocks,
+            affine: None,
+            is_shared,
+        }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn all(&self) -> &[Block] {
+        &self.blocks
+    }
+
     /// Bytes that they take, without those that they share.
     pub(crate) fn memory_bytes(&self) -> usize {
         self.blocks.iter().map(Block::memory_bytes).sum()
@@ -73,6 +125,7 @@ pub(super) fn blocks_of(
     Ok(Blocks {
         blocks: copied(partition, pipeline, features, columns)?,
         affine: None,
+        is_shared: false,
     })
 }
 
@@ -102,6 +155,7 @@ fn shared(
     Some(Blocks {
         blocks: blocks.finish()?,
         affine: (!affine.is_identity()).then_some(affine),
+        is_shared: true,
     })
 }
 

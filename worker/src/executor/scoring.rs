@@ -1,8 +1,10 @@
 //! Scoring rows that somebody wants to keep: pieces of partitions, by the code that answers requests online.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rayon::prelude::*;
+use rookery_data::cache::CachedPartition;
 use rookery_data::frame::to_frame;
 use rookery_data::scored::{self, Scores};
 use rookery_ml::Model;
@@ -14,6 +16,9 @@ use crate::error::{internal, of_data, of_ml};
 
 /// What one answer holds of one partition, about: a few of them fit into a message with room to spare.
 const PIECE_BYTES: usize = 2 << 20;
+
+/// Partitions on disk that stay in memory between two of their pieces: a driver asks for so many at once.
+const BEGUN: usize = 4;
 
 /// From where on a partition is to be scored.
 #[derive(Debug, Clone, Copy)]
@@ -34,6 +39,43 @@ pub(crate) enum ScoredPiece {
 /// The scorer that was asked for last: a job asks for the same again and again.
 #[derive(Debug, Default)]
 pub(super) struct LastScorer(Mutex<Option<(String, Arc<Scorer>)>>);
+
+/// Partitions on disk of which a piece was scored: the next one is asked for soon.
+#[derive(Debug, Default)]
+pub(super) struct Begun(Mutex<VecDeque<(String, u32, Arc<CachedPartition>)>>);
+
+impl Begun {
+    fn find(&self, dataset: &str, number: u32) -> Option<Arc<CachedPartition>> {
+        let begun = self.lock();
+        let found = begun
+            .iter()
+            .find(|(name, other, _)| name == dataset && *other == number);
+        found.map(|(.., partition)| Arc::clone(partition))
+    }
+
+    /// Keeps a partition, and no more than a few.
+    fn keep(&self, dataset: &str, number: u32, partition: &Arc<CachedPartition>) {
+        let mut begun = self.lock();
+        begun.retain(|(name, other, _)| name != dataset || *other != number);
+        begun.push_back((dataset.to_string(), number, Arc::clone(partition)));
+        if begun.len() > BEGUN {
+            begun.pop_front();
+        }
+    }
+
+    fn drop_one(&self, dataset: &str, number: u32) {
+        self.lock()
+            .retain(|(name, other, _)| name != dataset || *other != number);
+    }
+
+    pub(super) fn forget(&self, dataset: &str) {
+        self.lock().retain(|(name, ..)| name != dataset);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, VecDeque<(String, u32, Arc<CachedPartition>)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 impl Executor {
     /// The scorer of a model.
@@ -71,12 +113,19 @@ impl Executor {
         scorer: &Scorer,
         keep: &[String],
     ) -> Result<ScoredPiece, Failure> {
-        let partition = self.partition(dataset, piece.partition)?;
+        let partition = match self.begun.find(dataset, piece.partition) {
+            Some(partition) => partition,
+            None => self.partition(dataset, piece.partition, TRAINING_PART)?,
+        };
         let at_once = partition.rows_within(TRAINING_PART, PIECE_BYTES);
         let batch = partition
             .batch(TRAINING_PART, piece.first_row as usize, at_once)
             .map_err(of_data)?;
         let rows = batch.num_rows();
+        match piece.first_row as usize + rows < partition.rows_of(TRAINING_PART) {
+            true if partition.is_passing() => self.begun.keep(dataset, piece.partition, &partition),
+            _ => self.begun.drop_one(dataset, piece.partition),
+        }
         let inputs: Vec<usize> = (0..batch.num_columns())
             .filter(|i| {
                 let name = batch.schema_ref().field(*i).name();

@@ -10,6 +10,7 @@ use crate::client;
 use crate::cluster::{DEFAULT_WORKERS, MAX_THREADS};
 use crate::diagnostic::config as wrong;
 use crate::listen::Advertised;
+use crate::memory::MemoryArgs;
 use crate::named::{self, ClusterConfig, Clusters, Kind, Mode};
 use crate::output::Output;
 
@@ -47,6 +48,9 @@ pub(super) struct CreateArgs {
     /// Threads of each worker [default: the machine's cores, shared out over the workers]
     #[arg(long, value_name = "T", value_parser = clap::value_parser!(u16).range(1..=MAX_THREADS))]
     threads: Option<u16>,
+
+    #[command(flatten)]
+    memory: MemoryArgs,
 
     /// Terminate it when no job has waited or run for so many minutes [default: never]
     #[arg(long, value_name = "MINUTES", value_parser = minutes)]
@@ -91,6 +95,8 @@ pub(super) fn create(args: &CreateArgs, clusters: &Clusters, output: &Output) ->
         min_workers,
         max_workers,
         threads: args.threads,
+        memory_limit: args.memory.limit(),
+        spill_dir: args.memory.spill_dir(),
         auto_terminate_minutes: args.auto_terminate,
         scale_down_minutes: args.scale_down_after.unwrap_or(DEFAULT_SCALE_DOWN),
         listen: args.listen.clone().unwrap_or_else(|| DEFAULT_LISTEN.to_string()),

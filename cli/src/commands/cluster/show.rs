@@ -17,6 +17,9 @@ struct ClusterObject<'a> {
     min_workers: usize,
     max_workers: usize,
     threads: Option<u16>,
+    /// In bytes.
+    memory_limit: Option<u64>,
+    spill_dir: Option<String>,
     auto_terminate_minutes: Option<f64>,
     scale_down_minutes: f64,
     listen: &'a str,
@@ -54,6 +57,11 @@ fn object(cluster: &NamedCluster) -> Result<ClusterObject<'_>, Failure> {
         min_workers: config.min_workers,
         max_workers: config.max_workers,
         threads: config.threads,
+        memory_limit: config.memory_limit.map(|limit| limit.0),
+        spill_dir: config
+            .spill_dir
+            .as_ref()
+            .map(|folder| folder.display().to_string()),
         auto_terminate_minutes: config.auto_terminate_minutes,
         scale_down_minutes: config.scale_down_minutes,
         listen: &config.listen,
@@ -130,6 +138,8 @@ pub(super) fn show(cluster: &NamedCluster, output: &Output) -> Result<(), Failur
         ("created", created),
         ("listens on", object.listen.to_string()),
     ];
+    pairs.extend(object.memory_limit.map(|limit| ("memory limit", in_mib(limit))));
+    pairs.extend(object.spill_dir.map(|folder| ("spill dir", folder)));
     pairs.extend(object.advertise.map(|host| ("advertised as", host.to_string())));
     pairs.extend(object.driver.map(|driver| ("driver", driver)));
     pairs.extend(object.end_reason.map(|reason| ("ended", reason)));
@@ -138,6 +148,10 @@ pub(super) fn show(cluster: &NamedCluster, output: &Output) -> Result<(), Failur
         output.line(line.trim_start());
     }
     Ok(())
+}
+
+fn in_mib(bytes: u64) -> String {
+    format!("{:.1} MiB for each worker", bytes as f64 / f64::from(1 << 20))
 }
 
 fn minutes(minutes: Option<f64>) -> String {

@@ -9,7 +9,7 @@ use url::Url;
 
 use super::machines::Machines;
 use super::{Chance, Job, MOST, Pass, Queue, STRAGGLER_AFTER, Standing, WorkerState, Workers, World, lost};
-use crate::workers::Registration;
+use crate::workers::{HeldBytes, Registration};
 
 const HEARTBEAT: Duration = Duration::from_millis(100);
 const HEARTBEAT_TIMEOUT: Duration = Duration::from_millis(1000);
@@ -269,7 +269,7 @@ impl World {
             build_version: String::new(),
             pid: 1,
             threads: 1,
-            memory_bytes: 0,
+            held: HeldBytes::default(),
         };
         let worker = self.workers.register(&registration, self.start + self.now);
         let id = worker.expect("it may").id;
@@ -291,7 +291,7 @@ impl World {
                 return self.machines.kill(&url);
             }
             let machine = self.machines.get(&url);
-            if self.workers.heartbeat(&id, 0, now) {
+            if self.workers.heartbeat(&id, HeldBytes::default(), now) {
                 let jobs: BTreeSet<String> = machine.held.iter().map(|(job, _)| job.clone()).collect();
                 let unneeded = self.workers.unneeded(jobs.into_iter().collect());
                 machine.held.retain(|(job, _)| !unneeded.contains(job));
@@ -385,7 +385,7 @@ impl World {
         let job = self.job(id);
         job.slow = slow;
         job.began = now;
-        job.pass = Some(Pass::new(&standing, start + now));
+        job.pass = Some(Pass::new(start + now));
         job.standing = Some(standing);
         self.advance(id);
     }

@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use url::Url;
 
+use crate::pass::Numbers;
+
 /// All machines there ever were.
 #[derive(Debug, Default)]
 pub(super) struct Machines {
@@ -72,7 +74,7 @@ impl Machines {
         self.get(url).held.insert((job.to_string(), number));
     }
 
-    pub(super) fn release(&mut self, job: &str, moved: &BTreeMap<Url, Vec<u32>>) {
+    pub(super) fn release(&mut self, job: &str, moved: &BTreeMap<Url, Numbers>) {
         for (url, numbers) in moved {
             let machine = self.get(url);
             if !machine.hangs {
