@@ -35,7 +35,7 @@ enum RunsCommand {
     Search(list::SearchArgs),
     Show(show::ShowArgs),
     Compare(compare::CompareArgs),
-    Reproduce(reproduce::ReproduceArgs),
+    Reproduce(Box<reproduce::ReproduceArgs>),
     Tag(change::TagArgs),
     Delete(change::DeleteArgs),
     Restore(change::RestoreArgs),
