@@ -3,7 +3,6 @@ Parquet. Prints one line of JSON: seconds to read, and seconds and objective for
 
 import json
 import os
-import resource
 import sys
 import time
 import warnings
@@ -21,12 +20,15 @@ started = time.perf_counter()
 trainer.read(file)
 read = time.perf_counter() - started
 trainer.warm_up()
-fits = []
+fitted = []
 for setting in trainer.settings(name):
     started = time.perf_counter()
-    coefficients, intercepts = trainer.fit(setting)
-    seconds = time.perf_counter() - started
+    solution = trainer.fit(setting)
+    fitted.append((setting, time.perf_counter() - started, solution))
+# Before the evaluator reads the rows once more. Not `ru_maxrss`, in which the process that started this one counts, too.
+memory = next(int(line.split()[1]) * 1024 for line in open("/proc/self/status") if line.startswith("VmHWM"))
+fits = []
+for setting, seconds, (coefficients, intercepts) in fitted:
     reached = objective(train, coefficients, intercepts, float(strength), trainer.known)
     fits.append({"setting": setting, "seconds": seconds, "objective": reached})
-memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 print(json.dumps({"who": peer, "version": trainer.version(), "read": read, "memory": memory, "fits": fits}))

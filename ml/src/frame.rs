@@ -3,6 +3,8 @@
 //! The same type carries a partition's cached rows in training and a request's rows in serving, so a feature is
 //! computed by one code path in both.
 
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -248,7 +250,7 @@ impl Column {
 
     /// Returns the value in `row` cast to a string as Spark casts it (`1`, `1.0`, `true`); `None` for vectors and
     /// rows that do not exist. Nulls are not looked at.
-    pub fn text(&self, row: usize) -> Option<std::borrow::Cow<'_, str>> {
+    pub fn text(&self, row: usize) -> Option<Cow<'_, str>> {
         match &self.data {
             ColumnData::Boolean(values) => values.get(row).map(|value| value.to_string().into()),
             ColumnData::Integer(values) => values.get(row).map(|value| value.to_string().into()),
@@ -257,6 +259,35 @@ impl Column {
             ColumnData::Text(values) => values.get(row).map(|value| value.as_str().into()),
             ColumnData::Vector { .. } | ColumnData::Sparse(_) => None,
         }
+    }
+
+    /// Adds how often each value occurs, as text and without nulls; returns how many values there are. They are hashed
+    /// first: of many texts most ways through an ordered map are new to the cache.
+    pub(crate) fn add_text_counts(&self, counts: &mut BTreeMap<String, u64>) -> u64 {
+        let mut added = 0;
+        let mut add = |text: Cow<'_, str>, count| {
+            added += count;
+            match counts.get_mut(text.as_ref()) {
+                Some(counted) => *counted += count,
+                None => drop(counts.insert(text.into_owned(), count)),
+            }
+        };
+        if let ColumnData::Integer(values) = &self.data {
+            let mut of_values: HashMap<i64, u64> = HashMap::new();
+            let present = values.iter().enumerate().filter(|(row, _)| !self.is_null(*row));
+            present.for_each(|(_, value)| *of_values.entry(*value).or_default() += 1);
+            of_values
+                .into_iter()
+                .for_each(|(value, count)| add(value.to_string().into(), count));
+            return added;
+        }
+        let texts = (0..).map_while(|row| Some((row, self.text(row)?)));
+        let mut of_texts: HashMap<Cow<'_, str>, u64> = HashMap::new();
+        for (_, text) in texts.filter(|(row, _)| !self.is_null(*row)) {
+            *of_texts.entry(text).or_default() += 1;
+        }
+        of_texts.into_iter().for_each(|(text, count)| add(text, count));
+        added
     }
 
     fn retain(self, mask: &[bool]) -> Self {

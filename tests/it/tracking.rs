@@ -143,13 +143,13 @@ async fn runs_of_a_killed_driver_end_as_failed() {
         .await
         .succeeded();
     drop(submitted);
-    wait_for_runs(&cluster, |statuses| statuses == ["RUNNING", "RUNNING"]).await;
+    wait_for_runs(&cluster, |statuses| statuses == ["RUNNING"; 3]).await;
     cluster.kill_driver().await;
     // With its journal the next driver would go on with the job.
     std::fs::remove_file(cluster.rookery().home().join("journal.db")).unwrap();
     cluster.start_driver_again().await;
-    // The training and the job's own run.
-    wait_for_runs(&cluster, |statuses| statuses == ["FAILED", "FAILED"]).await;
+    // Both trainings, which are side by side, and the job's own run.
+    wait_for_runs(&cluster, |statuses| statuses == ["FAILED"; 3]).await;
     for run in search(&cluster).await {
         assert!(tag(&run, "rookery.end_reason").is_some(), "{run}");
     }

@@ -12,6 +12,7 @@ use tokio::process::{Child, Command};
 use tonic::service::interceptor::InterceptedService;
 use tonic::transport::Channel;
 
+use crate::lateness::Lateness;
 use crate::network::Network;
 use crate::process::{Output, Rookery};
 use crate::running_job::RunningJob;
@@ -37,29 +38,6 @@ pub struct Builder {
     address: String,
     network: Option<Network>,
     hidden: Vec<PathBuf>,
-}
-
-/// How much later than it could a worker does its work.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Lateness {
-    /// The answer to each round.
-    pub answers: Duration,
-    /// Each batch of rows of a source.
-    pub reads: Duration,
-}
-
-impl Lateness {
-    /// Answers alone are late.
-    pub fn of_answers(answers: Duration) -> Self {
-        let reads = Duration::ZERO;
-        Self { answers, reads }
-    }
-
-    /// Reads alone are late.
-    pub fn of_reads(reads: Duration) -> Self {
-        let answers = Duration::ZERO;
-        Self { answers, reads }
-    }
 }
 
 /// A running cluster; it ends when this value goes.

@@ -164,7 +164,10 @@ impl Job {
             several => {
                 let numbers = several.iter().map(|open| (open.index + 1).to_string());
                 let numbers = numbers.collect::<Vec<_>>().join(", ");
-                self.phase(Phase::Train, &format!("runs {numbers} of {of}, side by side"))
+                let phase = self.phase(Phase::Train, &format!("runs {numbers} of {of}, side by side"));
+                let ids: Vec<&str> = several.iter().map(|open| open.recorder.run_id()).collect();
+                phase.record("run_id", ids.join(","));
+                phase
             }
         };
         let (placement, blocks_id) = (&prepared.placement, &prepared.blocks_id);

@@ -154,18 +154,7 @@ impl ValueStatistics {
     /// Adds the values of `rows` rows; returns how many have one. A NaN is none to a model, as to Spark's assembler.
     fn add_all(&mut self, column: &Column, rows: usize) -> usize {
         match self {
-            Self::Categories(counts) => {
-                let present = (0..rows).filter(|row| !column.is_null(*row));
-                let mut added = 0;
-                for category in present.filter_map(|row| column.text(row)) {
-                    match counts.get_mut(category.as_ref()) {
-                        Some(count) => *count += 1,
-                        None => drop(counts.insert(category.into_owned(), 1)),
-                    }
-                    added += 1;
-                }
-                added
-            }
+            Self::Categories(counts) => column.add_text_counts(counts) as usize,
             Self::Numbers { buckets, sum, finite } => {
                 let mut values = numbers(column, rows);
                 buckets.add_all(&values);

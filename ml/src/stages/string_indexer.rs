@@ -1,8 +1,9 @@
 //! StringIndexer: numbers the distinct values of a column, most frequent first by default
 //! (`org.apache.spark.ml.feature.StringIndexer`).
 
+use std::borrow::Cow;
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use serde::{Deserialize, Serialize};
 
@@ -127,15 +128,7 @@ impl StringIndexer {
 fn count(frame: &Frame, name: &str, counts: &mut BTreeMap<String, u64>) -> Result<(), MlError> {
     let column = frame.column(name)?;
     check_kinds(&[(name, column.kind())])?;
-    for row in (0..frame.rows()).filter(|row| !column.is_null(*row)) {
-        let Some(label) = column.text(row) else { continue };
-        match counts.get_mut(label.as_ref()) {
-            Some(count) => *count += 1,
-            None => {
-                counts.insert(label.into_owned(), 1);
-            }
-        }
-    }
+    column.add_text_counts(counts);
     Ok(())
 }
 
@@ -215,21 +208,21 @@ impl FittedStringIndexer {
     ) -> Result<Vec<f64>, MlError> {
         let column = frame.column(input)?;
         check_kinds(&[(input, column.kind())])?;
-        let index_of: BTreeMap<&str, usize> = labels
-            .iter()
-            .enumerate()
-            .map(|(index, label)| (label.as_str(), index))
-            .collect();
+        let present = |row: usize| (!column.is_null(row)).then(|| column.text(row)).flatten();
+        let texts: Vec<Option<Cow<'_, str>>> = (0..frame.rows()).map(present).collect();
+        // Of what the frame has: with many labels a map of them all would cost more than the frame.
+        let mut index_of: HashMap<&str, Option<usize>> =
+            texts.iter().flatten().map(|text| (text.as_ref(), None)).collect();
+        for (index, label) in labels.iter().enumerate() {
+            if let Some(found) = index_of.get_mut(label.as_str()) {
+                *found = Some(index);
+            }
+        }
         let mut indices = vec![0.0; frame.rows()];
-        for row in 0..frame.rows() {
-            let label = if column.is_null(row) {
-                None
-            } else {
-                column.text(row)
-            };
-            let found = label.as_ref().and_then(|label| index_of.get(label.as_ref()));
+        for (row, label) in texts.iter().enumerate() {
+            let found = label.as_ref().and_then(|label| *index_of.get(label.as_ref())?);
             match (found, self.params.handle_invalid) {
-                (Some(index), _) => indices[row] = *index as f64,
+                (Some(index), _) => indices[row] = index as f64,
                 (None, HandleInvalid::Keep) => indices[row] = labels.len() as f64,
                 (None, HandleInvalid::Skip) => kept[row] = false,
                 (None, HandleInvalid::Error) => {
