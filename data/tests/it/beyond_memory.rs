@@ -13,7 +13,7 @@ const LIMIT: usize = 1 << 20;
 /// Rows of every kind of column, four times as many bytes as the limit, and small ones to join with.
 fn folder() -> Folder {
     let mut rows = "id,key,x,some,name\n".to_string();
-    for id in 0..90_000_u64 {
+    for id in 0..120_000_u64 {
         let hash = id.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 33;
         let some = match hash % 5 {
             0 => String::new(),
