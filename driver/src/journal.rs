@@ -151,7 +151,7 @@ struct Slot {
 /// Trainings of at most so many numbers, 8 MiB, are written after each round.
 const WRITTEN_EACH_ROUND: usize = 1 << 20;
 /// Most numbers of trainings that are written: their text is then 716 MB, and SQLite takes at most 1 GB.
-const MOST_WRITTEN: usize = 1 << 26;
+pub(crate) const MOST_WRITTEN: usize = 1 << 26;
 /// A large training is written again after so many times what it took to write it.
 const REST: u32 = 9;
 

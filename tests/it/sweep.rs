@@ -114,3 +114,26 @@ async fn the_worse_half_is_given_up_alike_on_any_cluster_and_after_a_restart() {
     assert_eq!(told(&ended, "stop_reason"), reasons);
     assert_eq!(ended.digests(), output.digests());
 }
+
+/// Statuses of the runs that a cluster has recorded.
+async fn statuses(cluster: &TestCluster) -> Vec<String> {
+    let listed = cluster.rookery().run_json(&["runs", "list"]).await.succeeded();
+    let runs = listed.json_lines();
+    let status = |run: &Value| run["status"].as_str().unwrap().to_string();
+    runs.iter().map(status).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_can_not_be_trained_is_recorded_with_what_is_wrong() {
+    const WRONG: &str = "{ family = \"binomial\" }";
+    let folder = TempDir::new().unwrap();
+    let job = job(&folder);
+    // With others there is a run of the job as well, and all of them fail with it.
+    for (wrong, recorded) in [(&[WRONG][..], 1), (&["{ max_iter = 3 }", WRONG], 3)] {
+        let cluster = TestCluster::new(BINARY).workers(1).start().await;
+        let output = cluster.submit(&job, &[&runs(wrong)]).await;
+        assert_eq!(output.code, 2, "{output}");
+        assert!(output.stdout.contains("Binomial family"), "{output}");
+        assert_eq!(statuses(&cluster).await, vec!["FAILED"; recorded], "{output}");
+    }
+}

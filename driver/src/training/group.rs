@@ -12,7 +12,7 @@ use crate::error::of_ml;
 pub(crate) struct Group<'a> {
     job: &'a Job,
     members: Vec<Member<'a>>,
-    /// Positions of those that the round under way is for.
+    /// Positions of those that the last round was for; of all, before the first one.
     asked: Vec<usize>,
 }
 
@@ -28,8 +28,8 @@ impl<'a> Group<'a> {
     pub(super) fn new(job: &'a Job, members: Vec<Member<'a>>) -> Self {
         Self {
             job,
+            asked: (0..members.len()).collect(),
             members,
-            asked: Vec::new(),
         }
     }
 
@@ -66,9 +66,6 @@ impl<'a> Group<'a> {
     /// Does what is to be done before the next round, for those of the last one, or of a former driver's last one, that
     /// are `meant`; notes where all of them stand.
     pub(crate) async fn between_rounds(&mut self, meant: impl Fn(&Training) -> bool) -> Result<(), Failure> {
-        if self.asked.is_empty() {
-            self.asked = (0..self.members.len()).collect();
-        }
         for position in &self.asked {
             let Member {
                 training, between, ..

@@ -13,13 +13,10 @@ use super::group::{Group, Member};
 use super::{Job, Prepared, telling};
 use crate::error::{internal, of_ml};
 use crate::job_spec::ValidRun;
+use crate::journal::MOST_WRITTEN;
 use crate::recording::{self, JobRecord, RunRecord};
 use crate::rounds;
 use crate::stop::Stop;
-
-/// Most numbers that the trainings of a group consist of, half a gigabyte: what the driver holds of them at a time, and writes
-/// down after a round.
-const MOST_NUMBERS: usize = 1 << 26;
 
 /// A run that has been begun.
 pub(super) struct OpenRun<'a> {
@@ -56,7 +53,7 @@ impl Job {
         }
         let runs: Vec<(u32, &ValidRun)> = (0..).zip(&self.spec.runs).collect();
         // The groups follow from the job alone: whoever resumes it makes the same.
-        for group in runs.chunks(self.side_by_side(prepared)?) {
+        for group in runs.chunks(self.side_by_side(prepared)) {
             let mut left = Vec::with_capacity(group.len());
             for (index, run) in group {
                 match before.and_then(|before| before.finished.get(index)) {
@@ -74,14 +71,17 @@ impl Job {
         Ok(())
     }
 
-    /// How many runs are trained side by side.
-    fn side_by_side(&self, prepared: &Prepared) -> Result<usize, Failure> {
-        let sizes = self.spec.runs.iter().map(|run| {
-            let training = Training::new(&run.valid, &prepared.summary).map_err(|e| of_ml(&e))?;
-            Ok(training.state_values())
+    /// How many runs are trained side by side: as many as the driver holds and writes down at a time. What is wrong with a
+    /// run is said when it is begun, and so is recorded with it.
+    fn side_by_side(&self, prepared: &Prepared) -> usize {
+        if self.spec.runs.len() == 1 {
+            return 1;
+        }
+        let sizes = self.spec.runs.iter().filter_map(|run| {
+            let training = Training::new(&run.valid, &prepared.summary).ok()?;
+            Some(training.state_values())
         });
-        let largest = sizes.collect::<Result<Vec<usize>, Failure>>()?.into_iter().max();
-        Ok((MOST_NUMBERS / largest.unwrap_or(1).max(1)).max(1))
+        (MOST_WRITTEN / sizes.max().unwrap_or(1)).max(1)
     }
 
     /// Begins runs, trains them, judges and records them. Whatever goes wrong once their records exist is recorded with
