@@ -81,10 +81,14 @@ impl Buckets {
 
     /// Counts `value`, which is no NaN.
     pub(crate) fn add(&mut self, value: f64) {
-        self.merge(&Buckets {
-            shift: 0,
-            counts: vec![(key(value), 1)],
-        });
+        let key = key(value) >> self.shift;
+        match self.counts.binary_search_by_key(&key, |(known, _)| *known) {
+            Ok(position) => self.counts[position].1 += 1,
+            Err(position) => {
+                self.counts.insert(position, (key, 1));
+                self.coarsen();
+            }
+        }
     }
 
     pub(crate) fn merge(&mut self, other: &Buckets) {
@@ -281,6 +285,9 @@ mod tests {
             prop_assert_eq!(&ba, &whole);
             values.reverse();
             prop_assert_eq!(&of(&values), &whole);
+            let mut one_by_one = Buckets::default();
+            values.iter().for_each(|value| one_by_one.add(*value));
+            prop_assert_eq!(&one_by_one, &whole);
 
             let (edges, counts) = whole.histogram();
             let mut plain = vec![0; edges.len() + 1];

@@ -134,16 +134,16 @@ pub fn accumulate(
         });
     }
     let classes = coefficients.classes;
-    if coefficients.family == Family::Multinomial {
-        let outside = block.classes().into_iter().find(|label| *label >= classes);
-        if let Some(got) = outside {
-            let expected = classes;
-            return Err(MlError::Shape {
-                what: "label below",
-                expected,
-                got,
-            });
-        }
+    let labels = match coefficients.family {
+        Family::Binomial => Vec::new(),
+        Family::Multinomial => block.classes(),
+    };
+    if let Some(got) = labels.iter().find(|label| **label >= classes) {
+        return Err(MlError::Shape {
+            what: "label below",
+            expected: classes,
+            got: *got,
+        });
     }
     let (rows, class_weights) = (coefficients.rows, &coefficients.class_weights);
     let counted = rows.gradient_rows(block.rows());
@@ -156,6 +156,7 @@ pub fn accumulate(
     simd::dispatch(Pass {
         partial,
         block: dense.as_ref().unwrap_or(block),
+        labels: &labels,
         coefficients,
     });
     Ok(())
@@ -165,6 +166,8 @@ pub fn accumulate(
 struct Pass<'a> {
     partial: &'a mut Partial,
     block: &'a Block,
+    /// The classes of the rows and of those that fill the last lane, which the multinomial loss looks up.
+    labels: &'a [usize],
     coefficients: &'a KernelCoefficients,
 }
 
@@ -175,7 +178,9 @@ impl NullaryFnOnce for Pass<'_> {
     fn call(self) {
         match self.coefficients.family {
             Family::Binomial => binomial::accumulate(self.partial, self.block, self.coefficients),
-            Family::Multinomial => multinomial::accumulate(self.partial, self.block, self.coefficients),
+            Family::Multinomial => {
+                multinomial::accumulate(self.partial, self.block, self.labels, self.coefficients)
+            }
         }
     }
 }
@@ -291,6 +296,7 @@ mod tests {
                 simd::baseline(Pass {
                     partial: &mut anywhere,
                     block: &block,
+                    labels: &block.classes(),
                     coefficients: &c,
                 });
                 assert_eq!(bits(&here), bits(&anywhere), "{family:?} {classes}");
@@ -372,6 +378,7 @@ mod tests {
                 simd::baseline(Pass {
                     partial: &mut anywhere,
                     block,
+                    labels: &block.classes(),
                     coefficients: &c,
                 });
             }

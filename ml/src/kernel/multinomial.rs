@@ -15,7 +15,12 @@ const TILE_BYTES: usize = 64 << 10;
 
 /// Adds a block to a partial of its shape.
 #[inline(always)]
-pub(super) fn accumulate(partial: &mut Partial, block: &Block, coefficients: &KernelCoefficients) {
+pub(super) fn accumulate(
+    partial: &mut Partial,
+    block: &Block,
+    labels: &[usize],
+    coefficients: &KernelCoefficients,
+) {
     let (classes, width) = (coefficients.classes, block.columns().len());
     let chunks = coefficients.rows.gradient_rows(block.rows()).div_ceil(LANES);
     let curved = coefficients.rows.hessian_rows(block.rows()).div_ceil(LANES);
@@ -28,7 +33,6 @@ pub(super) fn accumulate(partial: &mut Partial, block: &Block, coefficients: &Ke
     let mut margins = vec![[0.0; LANES]; classes * tile_chunks];
     let mut losses = vec![0.0; tile_chunks * LANES];
     let mut curvature = vec![[0.0; LANES]; tile_chunks];
-    let labels = block.classes();
     let pairs = coefficients.hessian_length() / triangle(block.width());
     let mut triangles: Vec<Triangle> = (0..pairs).map(|_| Triangle::new(width)).collect();
     for first in (0..chunks).step_by(tile_chunks) {

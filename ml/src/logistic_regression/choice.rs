@@ -38,7 +38,11 @@ impl Choice {
         let (classes, width) = (objective.coefficient_rows(), objective.width());
         let second_derivatives = class_pairs(classes).saturating_mul(triangle(width));
         let is_hessian_costly = second_derivatives > COSTLY_HESSIAN * classes * (width + 1);
-        let coordinates = objective.free_coordinates().len() as u64;
+        let coordinates = match wanted {
+            // With millions of features it is no use to list them.
+            Solver::Spark | Solver::Lbfgs | Solver::Owlqn => 0,
+            _ => objective.free_coordinates().len() as u64,
+        };
         let sample = (SAMPLE_ROWS_PER_COORDINATE * coordinates)
             .max(rows / SAMPLE_SHARE)
             .max(LEAST_SAMPLE);
