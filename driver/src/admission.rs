@@ -1,7 +1,7 @@
 //! [`Admission`]: who may call what on the driver's port. A port on TLS lets everybody connect; each request is looked
 //! at here.
 
-use axum::extract::{ConnectInfo, Request};
+use axum::extract::Request;
 use rookery_proto::{ErrorClass, Failure, Token, token};
 use rookery_tls::{Caller, Role};
 
@@ -29,7 +29,7 @@ impl Admission {
         if !token::is_admitted(self.token.as_ref(), request.headers()) {
             return Err(token::refusal("driver"));
         }
-        if self.tls && path.starts_with(MEMBERSHIP) && !is_worker(request) {
+        if self.tls && path.starts_with(MEMBERSHIP) && !Caller::sent(request, Role::Worker) {
             return Err(Failure::new(
                 ErrorClass::Config,
                 "only a worker with a certificate of this cluster may call this",
@@ -40,16 +40,12 @@ impl Admission {
     }
 }
 
-fn is_worker(request: &Request) -> bool {
-    let caller = request.extensions().get::<ConnectInfo<Caller>>();
-    caller.is_some_and(|ConnectInfo(caller)| caller.is_a(Role::Worker))
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
 
     use axum::body::Body;
+    use axum::extract::ConnectInfo;
     use rookery_tls::Member;
 
     use super::*;

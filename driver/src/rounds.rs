@@ -20,10 +20,7 @@ pub(crate) async fn fit_stages(
     job_id: &str,
     mut fit: PipelineFit,
 ) -> Result<(FittedPipeline, Option<Profile>), Failure> {
-    let task = Task {
-        job_id: job_id.to_string(),
-        round: 0,
-    };
+    let task = Task::of_job(job_id);
     while let Some(pass) = fit.next_pass() {
         let json = serde_json::to_string(&pass).map_err(internal)?;
         let answers = placement
@@ -48,10 +45,7 @@ pub(crate) async fn build_blocks(
     job_id: &str,
     spec: &BlockSpec,
 ) -> Result<Summary, Failure> {
-    let task = Task {
-        job_id: job_id.to_string(),
-        round: 0,
-    };
+    let task = Task::of_job(job_id);
     let answers = placement
         .ask_all(|worker, holding| {
             let (task, spec) = (task.clone(), spec.clone());
@@ -72,10 +66,7 @@ pub(crate) async fn summarize(
     blocks_id: &str,
     class_weights: Vec<f64>,
 ) -> Result<Summary, Failure> {
-    let task = &Task {
-        job_id: job_id.to_string(),
-        round: 0,
-    };
+    let task = &Task::of_job(job_id);
     let factors = &class_weights;
     let answers = placement
         .ask_all(|worker, holding| async move {
@@ -130,10 +121,7 @@ pub(crate) async fn look(
     blocks_id: &str,
     coefficients: &KernelCoefficients,
 ) -> Result<Partial, Failure> {
-    let task = Task {
-        job_id: job_id.to_string(),
-        round: 0,
-    };
+    let task = Task::of_job(job_id);
     let asked = std::slice::from_ref(coefficients);
     let mut partials = evaluate(placement, &task, blocks_id, asked).await?;
     partials
@@ -195,10 +183,7 @@ pub(crate) async fn score(
     model: &Model,
     judging: &Judging<'_>,
 ) -> Result<MulticlassMetrics, Failure> {
-    let task = Task {
-        job_id: job_id.to_string(),
-        round: 0,
-    };
+    let task = Task::of_job(job_id);
     let json = model.to_json().map_err(|e| of_ml(&e))?;
     let answers = placement
         .ask_all(|worker, holding| {
@@ -218,10 +203,7 @@ pub(crate) async fn compare_formats(
     model: &Model,
     written: &[Written],
 ) -> Result<Parity, Failure> {
-    let task = Task {
-        job_id: job_id.to_string(),
-        round: 0,
-    };
+    let task = Task::of_job(job_id);
     let json = model.to_json().map_err(|e| of_ml(&e))?;
     let answers = placement
         .ask_all(|worker, holding| {

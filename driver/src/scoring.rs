@@ -166,10 +166,7 @@ impl ScoringJob {
     ) -> Result<(), Failure> {
         self.begin(plan, kept, dataset.partitions.is_empty()).await?;
         let mut progress = Progress::of(dataset);
-        let task = Task {
-            job_id: self.id.clone(),
-            round: 0,
-        };
+        let task = Task::of_job(&self.id);
         loop {
             match progress.step() {
                 Step::Score => {}

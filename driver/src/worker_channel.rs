@@ -47,6 +47,16 @@ pub(crate) struct Task {
     pub(crate) round: u64,
 }
 
+impl Task {
+    /// A call outside rounds.
+    pub(crate) fn of_job(job_id: &str) -> Self {
+        Self {
+            job_id: job_id.to_string(),
+            round: 0,
+        }
+    }
+}
+
 /// Where blocks get their columns from, and what they are called.
 #[derive(Debug, Clone)]
 pub(crate) struct BlockSpec {

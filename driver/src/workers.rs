@@ -6,9 +6,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rookery_proto::{ErrorClass, Failure, PROTOCOL_VERSION};
+use rookery_tls::is_this_machine;
 use tokio::sync::watch;
 use tokio::time::Instant;
-use url::{Host, Url};
+use url::Url;
 
 use crate::metrics::Counters;
 
@@ -232,7 +233,7 @@ impl Workers {
 
     /// Notes how the process of a worker on the driver's machine has ended. One that has left said so itself.
     pub fn ended(&self, pid: u32, reason: &str) {
-        let is_it = |worker: &WorkerInfo| worker.pid == pid && is_here(&worker.url);
+        let is_it = |worker: &WorkerInfo| worker.pid == pid && is_this_machine(&worker.url);
         // The newest: process ids are used again.
         let found = self.all().into_iter().rev().find(is_it);
         let Some(found) = found else { return };
@@ -404,16 +405,6 @@ impl Workers {
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Whether this is an address of this machine alone.
-fn is_here(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        Some(Host::Domain(name)) => name == "localhost",
-        None => false,
     }
 }
 

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use rookery_proto::{ErrorClass, Failure, Token};
-use rookery_tests::{Collector, Dataset, Member, Network, TestCluster, TracedSpan, pass_on, say, write_jobs};
+use rookery_tests::{Collector, Dataset, Member, Network, TestCluster, pass_on, say, write_jobs};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 
@@ -130,14 +130,6 @@ async fn a_link_between_machines_that_is_cut_in_a_tree_changes_no_bit() {
     }
 }
 
-/// The span that this one is a part of.
-fn parent<'a>(spans: &'a [TracedSpan], span: &TracedSpan) -> &'a TracedSpan {
-    let found = spans
-        .iter()
-        .find(|other| other.id == span.parent && other.trace == span.trace);
-    found.unwrap_or_else(|| panic!("{span:?} has no parent"))
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn on_tls_workers_pass_rounds_on_and_the_trace_shows_it() {
     let folder = TempDir::new().unwrap();
@@ -162,9 +154,9 @@ async fn on_tls_workers_pass_rounds_on_and_the_trace_shows_it() {
         .filter(|span| span.service == "rookery-worker" && span.name == "evaluate_objective");
     let mut passed_on = 0;
     // A task is a child of the call that asked for it, whoever called; a call of a worker is a child of its own task.
-    for task in tasks.filter(|span| parent(&spans, span).service == "rookery-worker") {
-        let by = parent(&spans, task);
-        if by.name == "evaluate_objective" && parent(&spans, by).service == "rookery-worker" {
+    for task in tasks.filter(|span| span.parent_in(&spans).service == "rookery-worker") {
+        let by = task.parent_in(&spans);
+        if by.name == "evaluate_objective" && by.parent_in(&spans).service == "rookery-worker" {
             passed_on += 1;
         }
     }

@@ -2,19 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use rookery_tests::{Collector, Rookery, TestCluster, TracedSpan};
+use rookery_tests::{Collector, Rookery, TestCluster};
 
 use crate::{BINARY, lab};
 
 const ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
-
-/// The span that this one is a part of.
-fn parent<'a>(spans: &'a [TracedSpan], span: &TracedSpan) -> &'a TracedSpan {
-    let found = spans
-        .iter()
-        .find(|other| other.id == span.parent && other.trace == span.trace);
-    found.unwrap_or_else(|| panic!("{span:?} has no parent"))
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_job_is_one_trace_from_its_phases_to_the_tasks_of_the_workers() {
@@ -60,29 +52,29 @@ async fn a_job_is_one_trace_from_its_phases_to_the_tasks_of_the_workers() {
     assert!(!evaluations.is_empty());
     let mut asked = std::collections::BTreeSet::new();
     for task in &evaluations {
-        let call = parent(&spans, task);
+        let call = task.parent_in(&spans);
         assert_eq!(
             (call.service.as_str(), call.name.as_str()),
             ("rookery-driver", "evaluate_objective")
         );
         asked.insert(call.attributes["worker"].clone());
-        let round = parent(&spans, call);
+        let round = call.parent_in(&spans);
         assert_eq!(round.name, "round");
         assert_eq!(round.attributes["round"], task.attributes["round"]);
         assert_eq!(round.attributes["job_id"], root.attributes["job_id"]);
-        let phase = parent(&spans, round);
+        let phase = round.parent_in(&spans);
         assert_eq!(phase.name, "train");
         let runs = job["runs"].as_array().unwrap();
         // They train side by side.
         let ids: Vec<&str> = runs.iter().map(|run| run["run_id"].as_str().unwrap()).collect();
         assert_eq!(phase.attributes["run_id"], ids.join(","), "{phase:?}");
-        assert_eq!(parent(&spans, phase), root);
+        assert_eq!(phase.parent_in(&spans), root);
     }
     // Penguins are one partition: one worker is asked in each round.
     let rounds = spans.iter().filter(|span| span.name == "round").count();
     assert_eq!(evaluations.len(), rounds * asked.len());
     for task in tasks("build_blocks") {
-        assert_eq!(parent(&spans, parent(&spans, &task)).name, "build_blocks");
+        assert_eq!(task.parent_in(&spans).parent_in(&spans).name, "build_blocks");
     }
 }
 

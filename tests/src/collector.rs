@@ -42,6 +42,16 @@ pub struct TracedSpan {
     pub attributes: BTreeMap<String, String>,
 }
 
+impl TracedSpan {
+    /// The span that this one is a part of.
+    pub fn parent_in<'a>(&self, spans: &'a [TracedSpan]) -> &'a TracedSpan {
+        let found = spans
+            .iter()
+            .find(|other| other.id == self.parent && other.trace == self.trace);
+        found.unwrap_or_else(|| panic!("{self:?} has no parent"))
+    }
+}
+
 impl Collector {
     /// Starts listening.
     pub async fn start() -> Self {

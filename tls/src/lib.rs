@@ -30,7 +30,7 @@ pub use fingerprint::Fingerprint;
 pub use identity::{Identity, PrivateKey};
 pub use join_token::JoinToken;
 pub use join_tokens::{JoinTokens, KeptToken};
-pub use names::{host_of, is_valid, of_request};
+pub use names::{host_of, is_this_machine, is_valid, of_request};
 pub use plain::SPEAKS_TLS;
 pub use port::{Caller, Member, Port};
 pub use role::Role;

@@ -27,6 +27,16 @@ pub fn host_of(url: &Url) -> Option<String> {
     }
 }
 
+/// Whether it is an address of this machine alone.
+pub fn is_this_machine(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        Some(Host::Domain(name)) => name == "localhost",
+        None => false,
+    }
+}
+
 /// The names that a worker asks for, and nothing else it may ask for.
 ///
 /// # Errors

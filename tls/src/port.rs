@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::connect_info::Connected;
+use axum::extract::{ConnectInfo, Request};
 use axum::serve::{IncomingStream, Listener};
 use rustls::ServerConfig;
 use tokio::net::{TcpListener, TcpStream};
@@ -148,6 +149,12 @@ impl Caller {
             reached: connection.local_addr().ok().map(|address| address.ip()),
             member: None,
         }
+    }
+
+    /// Whether whoever sent a request has shown a certificate of this role.
+    pub fn sent(request: &Request, role: Role) -> bool {
+        let caller = request.extensions().get::<ConnectInfo<Caller>>();
+        caller.is_some_and(|ConnectInfo(caller)| caller.is_a(role))
     }
 
     /// Whether it has shown a certificate of this role.

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::{ConnectInfo, Request, State};
+use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::middleware::{self, Next};
@@ -46,8 +46,7 @@ impl Admission {
         if !self.is_tls || !path.starts_with(TRAINER) {
             return Ok(());
         }
-        let caller = request.extensions().get::<ConnectInfo<Caller>>();
-        let is_a = |role| caller.is_some_and(|ConnectInfo(caller)| caller.is_a(role));
+        let is_a = |role| Caller::sent(request, role);
         if is_a(Role::Driver) || (path == PASSED_ON && is_a(Role::Worker)) {
             return Ok(());
         }
@@ -120,6 +119,7 @@ fn metrics(executor: &Executor) -> Response {
 #[cfg(test)]
 mod tests {
     use axum::body::Body;
+    use axum::extract::ConnectInfo;
     use rookery_tls::Member;
 
     use super::*;

@@ -9,10 +9,11 @@ use rookery_ml::Partial;
 use rookery_ml::tree::Node;
 use rookery_proto::v1::trainer_service_client::TrainerServiceClient;
 use rookery_proto::{ErrorClass, Failure, MAX_MESSAGE_BYTES, SendTraceContext, v1};
+use rookery_tls::is_this_machine;
 use tonic::{Code, Status};
 use tracing::Instrument as _;
 use tracing::field::Empty;
-use url::{Host, Url};
+use url::Url;
 
 use crate::error::internal;
 use crate::wire;
@@ -148,7 +149,7 @@ impl Relays {
         match (self.is_tls, parsed.scheme()) {
             (true, "https") => Ok(parsed),
             (true, _) => Err(refused("it does not begin with https://")),
-            (false, "http") if is_loopback(&parsed) => Ok(parsed),
+            (false, "http") if is_this_machine(&parsed) => Ok(parsed),
             (false, _) => Err(refused(
                 "this cluster is not on TLS, and it is of another machine",
             )),
@@ -165,15 +166,6 @@ fn failure(status: Status) -> Failure {
             format!("the worker can't be reached: {}", status.message()),
         ),
         false => Failure::from(status),
-    }
-}
-
-fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        Some(Host::Domain(name)) => name == "localhost",
-        None => false,
     }
 }
 
