@@ -236,9 +236,12 @@ impl Executor {
         self.cache.len()
     }
 
-    /// The datasets that partitions are held of, or that may be read.
+    /// The datasets that anything is held of, or that may be read. A task that was under way when its dataset was released
+    /// may have left blocks of it, and of nothing else.
     pub(crate) fn datasets(&self) -> Vec<String> {
-        let mut datasets = BTreeSet::from_iter(self.cache.datasets());
+        let mut datasets = self.blocks.datasets();
+        datasets.extend(self.begun.datasets());
+        datasets.extend(self.cache.datasets());
         datasets.extend(self.sources.datasets());
         datasets.into_iter().collect()
     }
@@ -386,5 +389,18 @@ mod tests {
         );
         executor.release("d", &BTreeSet::new());
         assert!(executor.datasets().is_empty());
+    }
+
+    #[test]
+    fn what_a_task_leaves_after_its_dataset_went_is_not_forgotten() {
+        let sources = WorkerSources::new(None, true, std::time::Duration::ZERO);
+        let executor = Executor::new(PartitionCache::new("here"), sources, 1).unwrap();
+        executor.release("d", &BTreeSet::new());
+        let blocks = Blocks::for_tests(rookery_ml::BlockBuilder::new(2).finish(), false);
+        executor.blocks.put("d", "b", 0, blocks, true).unwrap();
+        assert_eq!(executor.datasets(), ["d"], "the driver hears of it, and has it dropped");
+        executor.release("d", &BTreeSet::new());
+        assert!(executor.datasets().is_empty());
+        assert_eq!(executor.blocks.datasets().len(), 0);
     }
 }

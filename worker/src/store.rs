@@ -146,6 +146,11 @@ impl BlockStore {
             .retain(|(name, _, number), _| name != dataset || !numbers.contains(number));
     }
 
+    /// The datasets that blocks are held of.
+    pub(crate) fn datasets(&self) -> BTreeSet<String> {
+        self.read().keys().map(|(dataset, ..)| dataset.clone()).collect()
+    }
+
     /// Bytes of all blocks in memory.
     pub(crate) fn memory_bytes(&self) -> usize {
         let blocks = self.read();

@@ -72,6 +72,10 @@ impl Begun {
         self.lock().retain(|(name, ..)| name != dataset);
     }
 
+    pub(super) fn datasets(&self) -> Vec<String> {
+        self.lock().iter().map(|(dataset, ..)| dataset.clone()).collect()
+    }
+
     fn lock(&self) -> MutexGuard<'_, VecDeque<(String, u32, Arc<CachedPartition>)>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
