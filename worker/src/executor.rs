@@ -398,7 +398,11 @@ mod tests {
         executor.release("d", &BTreeSet::new());
         let blocks = Blocks::for_tests(rookery_ml::BlockBuilder::new(2).finish(), false);
         executor.blocks.put("d", "b", 0, blocks, true).unwrap();
-        assert_eq!(executor.datasets(), ["d"], "the driver hears of it, and has it dropped");
+        assert_eq!(
+            executor.datasets(),
+            ["d"],
+            "the driver hears of it, and has it dropped"
+        );
         executor.release("d", &BTreeSet::new());
         assert!(executor.datasets().is_empty());
         assert_eq!(executor.blocks.datasets().len(), 0);

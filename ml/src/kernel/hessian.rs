@@ -43,6 +43,11 @@ impl Triangle {
         }
     }
 
+    /// How many sums there are.
+    pub(super) fn numbers(&self) -> usize {
+        self.sums.len()
+    }
+
     /// Adds a tile: `features` has index = chunk·width + feature, and for each chunk there is an h.
     #[inline(always)]
     pub(super) fn add(&mut self, features: &[Lanes], h: &[Lanes]) {

@@ -68,6 +68,14 @@ pub(super) fn ln_1p(x: f64) -> f64 {
     atanh_twice(above / below) + shift
 }
 
+/// Returns log(1 + x) for x ≥ 0, however small.
+#[inline(always)]
+pub(super) fn ln_1p_of_any(x: f64) -> f64 {
+    let above = 1.0 + x;
+    // What the sum lost of x, to first order.
+    ln(above) + (x - (above - 1.0)) / above
+}
+
 /// Returns log x for finite x ≥ 1.
 #[inline(always)]
 pub(super) fn ln(x: f64) -> f64 {
@@ -123,6 +131,14 @@ mod tests {
             (
                 "ln_1p near 0",
                 worst(steps().map(|t| t * t * t * 1e-6), ln_1p, libm::log1p),
+            ),
+            (
+                "ln_1p of any",
+                worst(steps().map(|t| 1e10 * t * t), ln_1p_of_any, libm::log1p),
+            ),
+            (
+                "ln_1p of any near 0",
+                worst(steps().map(|t| t * t * t * 1e-6), ln_1p_of_any, libm::log1p),
             ),
             ("ln", worst(steps().map(|t| 1.0 + 20.0 * t), ln, libm::log)),
             (

@@ -67,18 +67,20 @@ impl<'a> Elements<'a> {
         elements!(self.sparse, codes, values => add_products(starts, codes, values, multipliers, &mut self.sums));
     }
 
-    /// Adds the elements of `rows` rows from `start` on to K margins each: index = class·rows + row.
+    /// Adds the elements of as many rows from `start` on as there are K margins for: index = class·rows + row.
     #[inline(always)]
-    pub(super) fn add_all_margins(&mut self, start: usize, margins: &mut [f64], rows: usize) {
+    pub(super) fn add_all_margins(&mut self, start: usize, margins: &mut [f64]) {
+        let rows = margins.len() / self.classes;
         let starts = self.sparse.starts_from(start);
         let (coefficients, of_row) = (&self.coefficients, &mut self.of_row);
         elements!(self.sparse, codes, values =>
             add_all_margins(starts, codes, values, coefficients, margins, rows, of_row));
     }
 
-    /// Adds Σᵢ mᵢₖ·xᵢⱼ of `rows` rows from `start` on, for K multipliers each: index = class·rows + row.
+    /// Adds Σᵢ mᵢₖ·xᵢⱼ of as many rows from `start` on as there are K multipliers for: index = class·rows + row.
     #[inline(always)]
-    pub(super) fn add_all_products(&mut self, start: usize, multipliers: &[f64], rows: usize) {
+    pub(super) fn add_all_products(&mut self, start: usize, multipliers: &[f64]) {
+        let rows = multipliers.len() / self.classes;
         let starts = self.sparse.starts_from(start);
         let (sums, of_row) = (&mut self.sums, &mut self.of_row);
         elements!(self.sparse, codes, values =>

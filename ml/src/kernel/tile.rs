@@ -1,5 +1,6 @@
 //! What the kernels of both families share: columns by their type, the rows of a tile that count, and sums in lanes.
 
+use super::math;
 use crate::block::{Block, Values};
 use crate::lanes::{self, LANES};
 use crate::partial::Partial;
@@ -15,6 +16,34 @@ macro_rules! typed {
 }
 pub(super) use typed;
 
+/// Runs an expression with the slices of four columns of one type, or another one where their types differ.
+macro_rules! alike {
+    ($columns:expr, $slices:ident => $work:expr, $otherwise:expr) => {
+        match $columns {
+            [
+                Values::Single(x0),
+                Values::Single(x1),
+                Values::Single(x2),
+                Values::Single(x3),
+            ] => {
+                let $slices = [x0, x1, x2, x3];
+                $work
+            }
+            [
+                Values::Double(x0),
+                Values::Double(x1),
+                Values::Double(x2),
+                Values::Double(x3),
+            ] => {
+                let $slices = [x0, x1, x2, x3];
+                $work
+            }
+            _ => $otherwise,
+        }
+    };
+}
+pub(super) use alike;
+
 /// The same number of eight rows.
 pub(super) type Lanes = [f64; LANES];
 
@@ -22,73 +51,137 @@ pub(super) type Lanes = [f64; LANES];
 #[inline(always)]
 pub(super) fn interleave(columns: &[Values], start: usize, features: &mut [Lanes]) {
     let width = columns.len();
-    for (feature, values) in columns.iter().enumerate() {
-        typed!(values, x => place(&x[start..], width, &mut features[feature..]));
+    let fours = columns.as_chunks::<4>().0;
+    for (number, columns) in fours.iter().enumerate() {
+        let features = &mut features[number * 4..];
+        alike!(columns, x => place(x.map(|x| &x[start..]), width, features), {
+            for (feature, values) in columns.iter().enumerate() {
+                typed!(values, x => place([&x[start..]], width, &mut features[feature..]));
+            }
+        });
+    }
+    for (feature, values) in columns.iter().enumerate().skip(fours.len() * 4) {
+        typed!(values, x => place([&x[start..]], width, &mut features[feature..]));
     }
 }
 
+/// Copies N columns that lie side by side: what is written of a chunk is in one piece.
 #[inline(always)]
-fn place<T: Copy + Into<f64>>(x: &[T], width: usize, features: &mut [Lanes]) {
+fn place<T: Copy + Into<f64>, const N: usize>(x: [&[T]; N], width: usize, features: &mut [Lanes]) {
+    let x = x.map(|x| x.as_chunks::<LANES>().0);
+    let chunks = features.len().div_ceil(width);
+    let x = x.map(|x| &x[..chunks]);
     // Not `step_by`, which is not always compiled into its caller.
-    for (into, x) in features.chunks_mut(width).zip(x.as_chunks::<LANES>().0) {
-        into[0] = x.map(Into::into);
+    for (chunk, into) in features.chunks_mut(width).enumerate() {
+        for (column, x) in x.iter().enumerate() {
+            into[column] = x[chunk].map(Into::into);
+        }
     }
 }
 
 /// Sums in lanes, over all tiles of a block: row i of the block belongs to lane i mod 8, so the size of a tile plays no
-/// part.
+/// part. Of one coefficient vector or of several, their margins one behind the other.
 pub(super) struct Scratch {
-    classes: usize,
-    /// Index = feature·classes + class.
+    /// Margins of a row.
+    margins: usize,
+    /// Index = feature·margins + margin.
     pub(super) features: Vec<Lanes>,
     totals: Vec<Lanes>,
-    loss: Lanes,
+    /// One for each vector.
+    losses: Vec<LossSum>,
 }
 
 impl Scratch {
-    pub(super) fn new(width: usize, classes: usize) -> Self {
+    pub(super) fn new(width: usize, vectors: usize, classes: usize) -> Self {
+        let margins = vectors * classes;
         Scratch {
-            classes,
-            features: vec![[0.0; LANES]; width * classes],
-            totals: vec![[0.0; LANES]; classes],
-            loss: [0.0; LANES],
+            margins,
+            features: vec![[0.0; LANES]; width * margins],
+            totals: vec![[0.0; LANES]; margins],
+            losses: vec![LossSum::default(); vectors],
         }
     }
 
     #[inline(always)]
-    pub(super) fn add_losses(&mut self, losses: &[f64]) {
-        self.loss = add(self.loss, losses);
+    pub(super) fn loss(&mut self, vector: usize) -> &mut LossSum {
+        &mut self.losses[vector]
     }
 
     #[inline(always)]
-    pub(super) fn add_totals(&mut self, class: usize, multipliers: &[f64]) {
-        self.totals[class] = add(self.totals[class], multipliers);
+    pub(super) fn add_totals(&mut self, margin: usize, multipliers: &[f64]) {
+        self.totals[margin] = add(self.totals[margin], multipliers);
     }
 
-    /// Adds the sums to a partial of the block's shape. `columns` says which feature each column is, if not all are columns.
+    /// Adds the sums of a vector to a partial of the block's shape. `columns` says which feature each column is, if not all
+    /// are columns.
     #[inline(always)]
-    pub(super) fn add_to(&self, partial: &mut Partial, columns: Option<&[u32]>) {
-        let features = partial.gradient_sum.len() - self.classes;
+    pub(super) fn add_to(&self, vector: usize, partial: &mut Partial, columns: Option<&[u32]>) {
+        let classes = self.margins / self.losses.len();
+        let first = vector * classes;
+        let features = partial.gradient_sum.len() - classes;
         let (features, totals) = partial.gradient_sum.split_at_mut(features);
-        match columns {
-            None => {
-                for (sum, of_lanes) in features.iter_mut().zip(&self.features) {
-                    *sum += lanes::add_lanes(*of_lanes);
-                }
-            }
-            Some(columns) => {
-                for (feature, of_classes) in columns.iter().zip(self.features.chunks_exact(self.classes)) {
-                    let sums = &mut features[*feature as usize * self.classes..];
-                    for (sum, of_lanes) in sums.iter_mut().zip(of_classes) {
-                        *sum += lanes::add_lanes(*of_lanes);
-                    }
-                }
+        for (column, of_margins) in self.features.chunks_exact(self.margins).enumerate() {
+            let feature = columns.map_or(column, |columns| columns[column] as usize);
+            let sums = features[feature * classes..].iter_mut();
+            for (sum, of_lanes) in sums.zip(&of_margins[first..first + classes]) {
+                *sum += lanes::add_lanes(*of_lanes);
             }
         }
-        for (sum, of_lanes) in totals.iter_mut().zip(&self.totals) {
+        for (sum, of_lanes) in totals.iter_mut().zip(&self.totals[first..]) {
             *sum += lanes::add_lanes(*of_lanes);
         }
-        partial.loss_sum += lanes::add_lanes(self.loss);
+        partial.loss_sum += self.losses[vector].total();
+    }
+}
+
+/// Losses added up in lanes. Of losses l + log(1 + s) the logarithms are taken as one logarithm of a product of many rows.
+#[derive(Clone, Default)]
+pub(super) struct LossSum {
+    sum: Lanes,
+    /// Apart from the other sum, so that it does not matter when one of them is added.
+    logarithms: Lanes,
+    /// Π(1 + s) − 1, so that small s are not lost, over the rows since the last logarithm.
+    product: Lanes,
+    /// So many chunks are in the product.
+    chunks: usize,
+}
+
+impl LossSum {
+    /// Chunks in a product at most: 2³² for s = 1.
+    const MOST_CHUNKS: usize = 32;
+
+    /// Adds losses l + log(1 + s), of s in [0, 1]. Which rows share a product follows from how many came before.
+    #[inline(always)]
+    pub(super) fn add_all_with_logarithms(&mut self, l: &[f64], s: &[f64]) {
+        self.add_all(l);
+        let mut chunks = s.as_chunks::<LANES>().0;
+        while !chunks.is_empty() {
+            let some;
+            (some, chunks) = chunks.split_at(chunks.len().min(Self::MOST_CHUNKS - self.chunks));
+            let mut product = self.product;
+            for s in some {
+                product = std::array::from_fn(|lane| product[lane].mul_add(s[lane], product[lane]) + s[lane]);
+            }
+            (self.product, self.chunks) = (product, self.chunks + some.len());
+            if self.chunks == Self::MOST_CHUNKS {
+                for lane in 0..LANES {
+                    self.logarithms[lane] += math::ln_1p_of_any(self.product[lane]);
+                }
+                (self.product, self.chunks) = ([0.0; LANES], 0);
+            }
+        }
+    }
+
+    #[inline(always)]
+    pub(super) fn add_all(&mut self, losses: &[f64]) {
+        self.sum = add(self.sum, losses);
+    }
+
+    #[inline(always)]
+    fn total(&self) -> f64 {
+        let last = self.product.map(math::ln_1p_of_any);
+        let logarithms: Lanes = std::array::from_fn(|lane| self.logarithms[lane] + last[lane]);
+        lanes::add_lanes(self.sum) + lanes::add_lanes(logarithms)
     }
 }
 

@@ -6,7 +6,7 @@ use rookery_data::cache::CachedPartition;
 use rookery_data::spill::AlignedBytes;
 use rookery_ml::{
     Affine, Assembled, Block, BlockBuilder, BlockLayout, FittedPipeline, Frame, KernelCoefficients, MlError,
-    Partial, SharedBlocks, Summary, accumulate,
+    Partial, SharedBlocks, Summary, evaluate_blocks,
 };
 use rookery_proto::{ErrorClass, Failure};
 
@@ -87,20 +87,14 @@ impl Blocks {
         })
     }
 
-    /// Losses and gradients at each of the coefficients of the features. A block is read once: for those after the first
-    /// it is in the processor's cache.
+    /// Losses and gradients at each of the coefficients of the features.
     pub(super) fn evaluate(&self, asked: &[KernelCoefficients]) -> Result<Vec<Partial>, MlError> {
         let of_columns = self.affine.as_ref().map(|affine| {
             let coefficients = asked.iter().map(|asked| affine.coefficients(asked));
             coefficients.collect::<Vec<_>>()
         });
         let coefficients = of_columns.as_deref().unwrap_or(asked);
-        let mut partials: Vec<Partial> = asked.iter().map(KernelCoefficients::zero_partial).collect();
-        for block in &self.blocks {
-            for (partial, coefficients) in partials.iter_mut().zip(coefficients) {
-                accumulate(partial, block, coefficients)?;
-            }
-        }
+        let partials = evaluate_blocks(&self.blocks, coefficients)?;
         Ok(match &self.affine {
             Some(affine) => {
                 let of_features = partials.into_iter().zip(asked);
