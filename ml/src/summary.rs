@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::block::{Block, Values};
 use crate::error::MlError;
-use crate::lanes;
+use crate::lanes::{self, LANES};
 use crate::simd;
 
 mod sparse;
@@ -246,15 +246,26 @@ impl NullaryFnOnce for ColumnMoments<'_> {
 fn moments<T: Copy + Into<f64>>(values: &[T], weights: &[f64], first: usize, weight_sum: f64) -> (f64, f64) {
     // Measured from the first value, a constant feature has a deviation of exactly 0 and is recognised.
     let origin: f64 = values[first].into();
-    let rows = weights.len();
-    let values = &values[..rows];
-    let shift = lanes::sum_by(rows, |row| weights[row] * (values[row].into() - origin)) / weight_sum;
+    let values = &values[..weights.len()];
+    let shift = weighted_sum(values, weights, |w, x| w * (x - origin)) / weight_sum;
     let centre = origin + shift;
-    let m2 = lanes::sum_by(rows, |row| {
-        let deviation = values[row].into() - centre;
-        weights[row] * deviation * deviation
-    });
+    let m2 = weighted_sum(values, weights, |w, x| w * (x - centre) * (x - centre));
     (centre, m2)
+}
+
+/// Σ f(wᵢ, xᵢ) in the order of [`lanes::sum_by`]; eight at a time, by value, which becomes vector instructions.
+#[inline(always)]
+fn weighted_sum<T: Copy + Into<f64>>(values: &[T], weights: &[f64], f: impl Fn(f64, f64) -> f64) -> f64 {
+    let ((chunks, rest), (of_chunks, of_rest)) = (values.as_chunks::<LANES>(), weights.as_chunks::<LANES>());
+    let mut sums = [0.0; LANES];
+    for (x, w) in chunks.iter().zip(of_chunks) {
+        let x: [f64; LANES] = x.map(Into::into);
+        sums = std::array::from_fn(|lane| sums[lane] + f(w[lane], x[lane]));
+    }
+    for (sum, (x, w)) in sums.iter_mut().zip(rest.iter().zip(of_rest)) {
+        *sum += f(*w, (*x).into());
+    }
+    lanes::add_lanes(sums)
 }
 
 #[cfg(test)]

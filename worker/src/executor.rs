@@ -106,18 +106,20 @@ impl Executor {
 
     /// Collects the statistics that fit the stages of a pass, on the training part.
     pub(crate) fn fit_stages(&self, set: &PartitionSet, pass: &FitPass) -> Result<FitStatistics, Failure> {
-        let fitted = self.each_partition(set, |number| {
-            let partition = self.partition(&set.dataset, number, TRAINING_PART)?;
+        let fit = |numbers: &[u32]| {
             let mut statistics = pass.empty_statistics();
-            for frame in frames(&partition, TRAINING_PART) {
-                pass.accumulate(&frame?, &mut statistics)
-                    .map_err(|e| in_partition(&e, number))?;
+            for number in numbers {
+                let partition = self.partition(&set.dataset, *number, TRAINING_PART)?;
+                for frame in frames(&partition, TRAINING_PART) {
+                    pass.accumulate(&frame?, &mut statistics)
+                        .map_err(|e| in_partition(&e, *number))?;
+                }
             }
             Ok(statistics)
-        })?;
+        };
         let mut total = pass.empty_statistics();
-        for statistics in fitted.values() {
-            total.merge(statistics).map_err(|e| of_ml(&e))?;
+        for statistics in self.each_group(set, fit)? {
+            total.merge(&statistics).map_err(|e| of_ml(&e))?;
         }
         Ok(total)
     }
@@ -277,23 +279,25 @@ impl Executor {
             .collect()
     }
 
-    /// Computes `task` for each partition on the pool's threads; results by leaf. The error returned is that of
-    /// the lowest leaf, so that it does not depend on timing.
-    fn each_partition<T: Send>(
+    /// Computes `task`, for which it plays no part which partitions are taken together, for groups of partitions on the pool's
+    /// threads: to begin and to merge costs more than a partition's rows may. The error returned is that of the lowest leaf, so
+    /// that it does not depend on timing.
+    fn each_group<T: Send>(
         &self,
         set: &PartitionSet,
-        task: impl Fn(u32) -> Result<T, Failure> + Sync,
-    ) -> Result<BTreeMap<u32, T>, Failure> {
-        let results: Vec<(u32, Result<T, Failure>)> = self.pool.install(|| {
-            set.partitions
-                .par_iter()
-                .map(|(number, leaf)| (*leaf, task(*number)))
-                .collect()
-        });
-        results
-            .into_iter()
-            .map(|(leaf, result)| Ok((leaf, result?)))
-            .collect()
+        task: impl Fn(&[u32]) -> Result<T, Failure> + Sync,
+    ) -> Result<Vec<T>, Failure> {
+        let by_leaf: BTreeMap<u32, u32> = set
+            .partitions
+            .iter()
+            .map(|(number, leaf)| (*leaf, *number))
+            .collect();
+        let numbers: Vec<u32> = by_leaf.into_values().collect();
+        let groups = self.pool.current_num_threads() * GROUPS_PER_THREAD;
+        let groups: Vec<&[u32]> = numbers.chunks(numbers.len().div_ceil(groups).max(1)).collect();
+        let task = |group: &&[u32]| task(group);
+        let results: Vec<Result<T, Failure>> = self.pool.install(|| groups.par_iter().map(task).collect());
+        results.into_iter().collect()
     }
 
     /// A partition, to be asked for one part of the split.
@@ -352,6 +356,9 @@ fn at_partition(failure: Failure, number: u32) -> Failure {
 /// Rows of a partition's test part that are compared with what was written of a model. Its readers go through a graph or a
 /// document row by row; what they do differently shows in these rows of each partition, or in none.
 const COMPARED_ROWS: usize = 1024;
+
+/// So many groups of partitions for each thread: the last ones even out what took longer.
+const GROUPS_PER_THREAD: usize = 4;
 
 /// Rows turned into a frame at once: enough to amortise it, few enough to stay in a cache.
 const FRAME_ROWS: usize = 4 * BLOCK_ROWS;

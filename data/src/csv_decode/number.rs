@@ -1,5 +1,6 @@
-//! Numbers at the front of some text, for the form that nearly all have: `-12.75`, `1e-3`. Eight digits are taken at a
-//! time; the result is exact or not given, and whoever asked takes the field to `schema::parse_double` and its like.
+//! Numbers at the front of some text, for the form that nearly all have: `-12.75`, `1e-3`. Up to fifteen digits are taken at
+//! once, without a branch on how many there are, else eight at a time; the result is exact or not given, and whoever asked
+//! takes the field to `schema::parse_double` and its like.
 //!
 //! Exactness: a decimal m·10ᵉ with m ≤ 2⁵³ and |e| ≤ 22 is one correctly rounded operation on two exact doubles (Clinger,
 //! "How to Read Floating Point Numbers Accurately", 1990). Such a double rounds on to the right float unless it lies just
@@ -66,6 +67,15 @@ impl Decimal {
     #[inline(always)]
     fn scan(text: &[u8]) -> Option<(Self, usize)> {
         let (negative, start) = sign(text);
+        if let Some((mantissa, after, length)) = text[start..].first_chunk().and_then(short) {
+            let exponent = -(after as i32);
+            let decimal = Decimal {
+                negative,
+                mantissa,
+                exponent,
+            };
+            return Some((decimal, start + length));
+        }
         let (before, mut mantissa) = digits(&text[start..], 0);
         let mut end = start + before;
         let mut after = 0;
@@ -105,8 +115,37 @@ impl Decimal {
         } else {
             mantissa * power
         };
-        Some(if self.negative { -value } else { value })
+        // Not by a branch: signs are hard to foresee.
+        Some(f64::from_bits(value.to_bits() ^ u64::from(self.negative) << 63))
     }
+}
+
+/// A number of at most 15 digits, with or without a fraction, that ends within 16 bytes: its digits as one number, how many
+/// of them are behind the point, and its length.
+#[inline(always)]
+fn short(text: &[u8; 16]) -> Option<(u64, usize, usize)> {
+    const EACH: u128 = u128::from_ne_bytes([1; 16]);
+    // Digits become 0 to 9, anything else is above; what is carried goes to bytes behind the number only.
+    let values = u128::from_le_bytes(*text) ^ (EACH * b'0' as u128);
+    let others = (values | values.wrapping_add(EACH * 6)) & (EACH * 0xf0);
+    let before = others.trailing_zeros() as usize / 8;
+    let is_point = *text.get(before)? == b'.';
+    let next = (others & !(0xff << (8 * before))).trailing_zeros() as usize / 8;
+    let length = if is_point { next } else { before };
+    let after = length.saturating_sub(before + 1);
+    if before == 0 || (is_point && after == 0) || matches!(text.get(length)?, b'e' | b'E') {
+        return None;
+    }
+    let whole = (1_u128 << (8 * before)) - 1;
+    let digits = if is_point {
+        values & whole | values >> 8 & !whole
+    } else {
+        values
+    };
+    // Moved up, the digits have zeros in front of them, and what is behind them is gone.
+    let digits = digits << (8 * (16 - before - after));
+    let (high, low) = (eight_digits(digits as u64), eight_digits((digits >> 64) as u64));
+    Some((high * 100_000_000 + low, after, length))
 }
 
 /// Whether there is a minus, and its length.
@@ -164,12 +203,16 @@ fn leading_digits(word: u64) -> (usize, u64) {
         return (0, 0);
     }
     // Moved up, the digits have zeros in front of them.
-    let digits = below << (64 - 8 * count);
+    (count, eight_digits(below << (64 - 8 * count)))
+}
+
+/// The number of eight digits, each a byte, the first one lowest.
+#[inline(always)]
+fn eight_digits(digits: u64) -> u64 {
     // Neighbours are put together three times: 8 numbers below 10, 4 below 100, 2 below 10,000.
     let pairs = digits.wrapping_mul(10).wrapping_add(digits >> 8) & 0x00ff_00ff_00ff_00ff;
     let fours = pairs.wrapping_mul(100).wrapping_add(pairs >> 16) & 0x0000_ffff_0000_ffff;
-    let eight = fours.wrapping_mul(10_000).wrapping_add(fours >> 32) & 0xffff_ffff;
-    (count, eight)
+    fours.wrapping_mul(10_000).wrapping_add(fours >> 32) & 0xffff_ffff
 }
 
 #[cfg(test)]
@@ -180,6 +223,12 @@ mod tests {
     use crate::schema;
 
     fn check(text: &str) {
+        check_at_the_end(text);
+        // With bytes behind it a short number is taken at once.
+        check_at_the_end(&format!("{text},2.5,0123456789"));
+    }
+
+    fn check_at_the_end(text: &str) {
         let bytes = text.as_bytes();
         if let Some((value, length)) = double(bytes) {
             let expected = schema::parse_double(&text[..length]).expect("a number");
@@ -206,6 +255,34 @@ mod tests {
         assert_eq!(float(b"39.1"), Some((39.1, 4)));
         assert_eq!(whole(b"-1234567890123,"), Some((-1_234_567_890_123, 14)));
         assert_eq!(whole(b"9223372036854775808"), None);
+    }
+
+    #[test]
+    fn short_numbers_are_taken_at_once() {
+        assert_eq!(short(b"1,2.5,3456789,12"), Some((1, 0, 1)));
+        assert_eq!(short(b"0.52,-1.25,12345"), Some((52, 2, 4)));
+        assert_eq!(short(b"12345.678901234\n"), Some((12_345_678_901_234, 9, 15)));
+        assert_eq!(short(b"123456789012345,"), Some((123_456_789_012_345, 0, 15)));
+        assert_eq!(short(b"7.5.25,123456789"), Some((75, 1, 3)));
+        assert_eq!(
+            short("7.5\u{2c0},1234567890".as_bytes().first_chunk().unwrap()),
+            Some((75, 1, 3))
+        );
+        assert_eq!(
+            short("7\u{2c0}8.2,1234567890".as_bytes().first_chunk().unwrap()),
+            Some((7, 0, 1))
+        );
+        for other in [
+            b"1234567890123456",
+            b"1.23456789012345",
+            b".5,2345678901234",
+            b"5.,2345678901234",
+            b"1e5,345678901234",
+            b"1.5E7,5678901234",
+            b",123456789012345",
+        ] {
+            assert_eq!(short(other), None);
+        }
     }
 
     #[test]

@@ -1,6 +1,10 @@
 //! Tables that count keys before they are put in order.
 
+use pulp::NullaryFnOnce;
+
 use super::key;
+use crate::lanes::LANES;
+use crate::simd;
 
 /// Counts of few keys, found by hashing: a value costs less than in an ordered map.
 pub(super) struct Table {
@@ -83,16 +87,13 @@ impl Dense {
         let zero = negative.places(shift);
         self.places.clear();
         self.places.resize(zero + 1 + positive.places(shift), 0);
+        // By sign. No branch on it: which one comes is hard to foresee.
+        let offsets = [(zero as u64 + 1).wrapping_sub(above), 0_u64.wrapping_sub(below)];
         for value in values {
             let magnitude = value.abs().to_bits();
-            let place = if *value < 0.0 {
-                (magnitude >> shift) - below
-            } else if magnitude == 0 {
-                zero as u64
-            } else {
-                (magnitude >> shift) - above + zero as u64 + 1
-            };
-            self.places[place as usize] += 1;
+            let offset = offsets[usize::from(value.is_sign_negative())];
+            let place = (magnitude >> shift).wrapping_add(offset) as usize;
+            self.places[if magnitude == 0 { zero } else { place }] += 1;
         }
         // Keys ascend with the numbers, so those of negative ones descend with their magnitudes.
         let (negatives, rest) = self.places.split_at(zero);
@@ -115,6 +116,17 @@ impl Dense {
     }
 }
 
+struct Spans<'a>(&'a [f64]);
+
+impl NullaryFnOnce for Spans<'_> {
+    type Output = (Span, Span);
+
+    #[inline(always)]
+    fn call(self) -> (Span, Span) {
+        Span::both(self.0)
+    }
+}
+
 /// The bits of the least and the largest magnitude of the values of one sign; none if the least is above the largest.
 struct Span {
     least: u64,
@@ -127,20 +139,40 @@ impl Span {
 
     /// The spans of the negative and of the positive numbers.
     fn of(values: &[f64]) -> (Span, Span) {
-        let less = |a: f64, b: f64| if a < b { a } else { b };
-        let more = |a: f64, b: f64| if a > b { a } else { b };
-        let (mut negative, mut positive) = ((f64::INFINITY, 0.0), (f64::INFINITY, 0.0));
-        for value in values {
-            let (below, above) = (more(-value, 0.0), more(*value, 0.0));
-            let if_any = |magnitude: f64| if magnitude > 0.0 { magnitude } else { f64::INFINITY };
-            negative = (less(if_any(below), negative.0), more(below, negative.1));
-            positive = (less(if_any(above), positive.0), more(above, positive.1));
-        }
-        let span = |(least, most): (f64, f64)| Span {
-            least: least.to_bits(),
-            most: most.to_bits(),
+        simd::dispatch(Spans(values))
+    }
+
+    /// By their bits, without a comparison whose outcome would have to be kept: a sign is a mask, and what a mask takes away
+    /// is above all magnitudes or 0.
+    #[inline(always)]
+    fn both(values: &[f64]) -> (Span, Span) {
+        let (mut least, mut most) = ([[u64::MAX; LANES]; 2], [[0; LANES]; 2]);
+        let mut add = |values: &[f64; LANES]| {
+            for lane in 0..LANES {
+                let bits = values[lane].to_bits();
+                let (magnitude, negative) = (bits & (u64::MAX >> 1), ((bits as i64) >> 63) as u64);
+                // Zero is no magnitude of either sign: one less than it is above all others.
+                let from_0 = magnitude.wrapping_sub(1);
+                least[0][lane] = least[0][lane].min(from_0 | !negative);
+                least[1][lane] = least[1][lane].min(from_0 | negative);
+                most[0][lane] = most[0][lane].max(magnitude & negative);
+                most[1][lane] = most[1][lane].max(magnitude & !negative);
+            }
         };
-        (span(negative), span(positive))
+        let (chunks, rest) = values.as_chunks();
+        chunks.iter().for_each(&mut add);
+        let mut last = [0.0; LANES];
+        last[..rest.len()].copy_from_slice(rest);
+        add(&last);
+        let span = |sign: usize| Span {
+            least: match least[sign].into_iter().fold(u64::MAX, u64::min) {
+                // There are none.
+                u64::MAX => f64::INFINITY.to_bits(),
+                from_0 => from_0 + 1,
+            },
+            most: most[sign].into_iter().fold(0, u64::max),
+        };
+        (span(0), span(1))
     }
 
     fn is_empty(&self) -> bool {

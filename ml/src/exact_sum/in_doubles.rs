@@ -2,6 +2,13 @@
 //! that nothing is rounded (the first two folds of Demmel and Nguyen, Fast reproducible floating-point summation, ARITH
 //! 2013, with a look at whether anything is left).
 
+use pulp::NullaryFnOnce;
+
+use crate::lanes::LANES;
+use crate::simd;
+
+type Lanes = [f64; LANES];
+
 /// Most values that are added up at once: 10 bits.
 pub(super) const CHUNK: usize = 1 << 10;
 
@@ -14,7 +21,35 @@ const EXPONENTS: std::ops::RangeInclusive<i32> = -900..=900;
 /// to be added in this way. At most [`CHUNK`] values, all finite.
 pub(super) fn sums(values: &[f64]) -> Option<[f64; 2]> {
     debug_assert!(values.len() <= CHUNK, "more would be rounded");
-    let largest = values.iter().fold(0.0_f64, |most, value| most.max(value.abs()));
+    simd::dispatch(Folds(values))
+}
+
+struct Folds<'a>(&'a [f64]);
+
+impl NullaryFnOnce for Folds<'_> {
+    type Output = Option<[f64; 2]>;
+
+    #[inline(always)]
+    fn call(self) -> Option<[f64; 2]> {
+        let (chunks, rest) = self.0.as_chunks::<LANES>();
+        let mut last = [0.0; LANES];
+        last[..rest.len()].copy_from_slice(rest);
+        folds(chunks, &last)
+    }
+}
+
+/// The sums by lanes: each is exact, so which value is in which lane does not matter.
+#[inline(always)]
+fn folds(chunks: &[Lanes], last: &Lanes) -> Option<[f64; 2]> {
+    let chunks = || chunks.iter().chain([last]);
+    let mut largest = [0.0_f64; LANES];
+    for values in chunks() {
+        for lane in 0..LANES {
+            let size = values[lane].abs();
+            largest[lane] = if size > largest[lane] { size } else { largest[lane] };
+        }
+    }
+    let largest = largest.into_iter().fold(0.0, f64::max);
     if largest == 0.0 {
         return Some([0.0; 2]);
     }
@@ -24,16 +59,20 @@ pub(super) fn sums(values: &[f64]) -> Option<[f64; 2]> {
         return None;
     }
     let (first, second) = (rounder(top - FOLD_BITS), rounder(top - 2 * FOLD_BITS));
-    let (mut sums, mut is_exact) = ([0.0; 2], true);
-    for value in values {
-        let high = (value + first) - first;
-        let rest = value - high;
-        let low = (rest + second) - second;
-        is_exact &= rest == low;
-        sums[0] += high;
-        sums[1] += low;
+    let (mut highs, mut lows, mut left) = ([0.0; LANES], [0.0; LANES], [0.0; LANES]);
+    for values in chunks() {
+        for lane in 0..LANES {
+            let high = (values[lane] + first) - first;
+            let rest = values[lane] - high;
+            let low = (rest + second) - second;
+            highs[lane] += high;
+            lows[lane] += low;
+            // What is left is of one unit or none: sizes do not cancel.
+            left[lane] += (rest - low).abs();
+        }
     }
-    is_exact.then_some(sums)
+    let is_exact = left.iter().all(|left| *left == 0.0);
+    is_exact.then(|| [highs, lows].map(|lanes| lanes.iter().sum()))
 }
 
 /// The number which, added and taken away again, leaves the nearest multiple of 2^`exponent`.
