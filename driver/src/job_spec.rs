@@ -6,7 +6,8 @@ use std::time::Duration;
 use rookery_data::spec::{DataSpec, SplitSpec};
 use rookery_ml::{
     ClassWeight, Defaults, EarlyStoppingParams, FamilyParam, InvalidValue, InvalidValues,
-    LogisticRegressionParams, Metric, PipelineSpec, Solver, StageSpec, ValidLogisticRegressionParams,
+    LogisticRegressionParams, Metric, PipelineSpec, Precision, Solver, StageSpec,
+    ValidLogisticRegressionParams,
 };
 use rookery_proto::{ErrorClass, Failure};
 use serde::{Deserialize, Serialize};
@@ -132,6 +133,8 @@ pub struct RunSection {
     pub solver: Option<Solver>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub class_weight: Option<ClassWeight>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub precision: Option<Precision>,
 }
 
 impl RunSection {
@@ -148,6 +151,7 @@ impl RunSection {
             thresholds: self.thresholds.clone().or_else(|| shared.thresholds.clone()),
             solver: self.solver.unwrap_or(shared.solver),
             class_weight: self.class_weight.clone().or_else(|| shared.class_weight.clone()),
+            precision: self.precision.unwrap_or(shared.precision),
         }
     }
 }

@@ -1,7 +1,9 @@
 //! A pass over blocks against reading the same bytes: `cargo bench -p rookery-ml --bench kernel [-- ROWS]`. Both are timed
 //! in turn on the same threads; what counts is the median of the ratios, since other work on the machine slows both.
 
-use rookery_ml::{Block, BlockBuilder, Column, ColumnData, Family, Frame, KernelCoefficients, RowSample};
+use rookery_ml::{
+    Block, BlockBuilder, Column, ColumnData, Family, Frame, KernelCoefficients, Precision, RowSample,
+};
 
 mod paired;
 
@@ -11,6 +13,7 @@ struct Case {
     classes: usize,
     single: bool,
     hessian: bool,
+    precision: Precision,
 }
 
 fn main() {
@@ -18,18 +21,22 @@ fn main() {
         .skip(1)
         .find_map(|text| text.parse().ok())
         .unwrap_or(1_000_000);
+    let (double, fast) = (Precision::Double, Precision::Fast);
     let cases = [
-        ("binomial, 28 floats", 28, 1, true, false),
-        ("binomial, 28 doubles", 28, 1, false, false),
-        ("with Hessian, 28 floats", 28, 1, true, true),
-        ("10 classes, 64 floats", 64, 10, true, false),
+        ("binomial, 28 floats", 28, 1, true, false, double),
+        ("the same, fast", 28, 1, true, false, fast),
+        ("binomial, 28 doubles", 28, 1, false, false, double),
+        ("with Hessian, 28 floats", 28, 1, true, true, double),
+        ("the same, fast", 28, 1, true, true, fast),
+        ("10 classes, 64 floats", 64, 10, true, false, double),
     ]
-    .map(|(name, width, classes, single, hessian)| Case {
+    .map(|(name, width, classes, single, hessian, precision)| Case {
         name,
         width,
         classes,
         single,
         hessian,
+        precision,
     });
     for case in cases {
         let rows = rows * 28 / case.width / 2 * 2;
@@ -93,5 +100,6 @@ fn coefficients(case: &Case) -> KernelCoefficients {
             false => RowSample::GRADIENT,
         },
         class_weights: Vec::new(),
+        precision: case.precision,
     }
 }

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use rookery_ml::{
     Ask, Block, BlockBuilder, Column, ColumnData, Family, Frame, KernelCoefficients,
-    LogisticRegressionParams, RowSample, SparseVectors, Summary, Training, accumulate,
+    LogisticRegressionParams, Precision, RowSample, SparseVectors, Summary, Training, accumulate,
 };
 
 mod paired;
@@ -126,6 +126,7 @@ fn report(rows: usize, width: usize, blocks: &[Block]) {
             offsets: vec![-1.0; classes],
             rows: RowSample::GRADIENT,
             class_weights: Vec::new(),
+            precision: Precision::Double,
         };
         for threads in [1, 2] {
             paired::report(name, rows, blocks, &coefficients, threads);

@@ -4,7 +4,8 @@
 use std::time::{Duration, Instant};
 
 use rookery_ml::{
-    Block, BlockBuilder, Column, ColumnData, Family, Frame, KernelCoefficients, RowSample, evaluate_blocks,
+    Block, BlockBuilder, Column, ColumnData, Family, Frame, KernelCoefficients, Precision, RowSample,
+    evaluate_blocks,
 };
 
 const TURNS: usize = 11;
@@ -103,5 +104,6 @@ fn coefficients(width: usize, classes: usize, rows: RowSample, seed: usize) -> K
         offsets: vec![0.1; classes],
         rows,
         class_weights: Vec::new(),
+        precision: Precision::Double,
     }
 }

@@ -152,8 +152,8 @@ impl Affine {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernel::RowSample;
     use crate::kernel::accumulate;
+    use crate::kernel::{Precision, RowSample};
     use crate::logistic_regression::Family;
     use crate::testing::block;
 
@@ -202,6 +202,7 @@ mod tests {
                 offsets: (0..classes).map(|k| 0.2 * k as f64 - 0.1).collect(),
                 rows: RowSample::HESSIAN,
                 class_weights: Vec::new(),
+                precision: Precision::Double,
             };
             let (mut of_raw, mut of_scaled) = (asked.zero_partial(), asked.zero_partial());
             accumulate(&mut of_raw, &raw, &affine().coefficients(&asked)).expect("one shape");

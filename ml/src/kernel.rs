@@ -24,9 +24,12 @@ use crate::simd;
 
 mod binomial;
 mod columns;
+mod fast;
 mod hessian;
 mod math;
 mod multinomial;
+mod precision;
+mod real;
 mod row_sample;
 mod sparse;
 mod stack;
@@ -36,6 +39,7 @@ mod tile;
 mod together;
 
 pub(crate) use hessian::{at, class_pairs, triangle};
+pub use precision::Precision;
 pub use row_sample::RowSample;
 pub use together::evaluate_blocks;
 
@@ -65,6 +69,9 @@ pub struct KernelCoefficients {
         skip_serializing_if = "Vec::is_empty"
     )]
     pub class_weights: Vec<f64>,
+    /// With how many bits to compute.
+    #[serde(default, skip_serializing_if = "Precision::is_double")]
+    pub precision: Precision,
 }
 
 impl KernelCoefficients {
@@ -202,9 +209,19 @@ impl NullaryFnOnce for Pass<'_> {
 
     #[inline(always)]
     fn call(self) {
+        let like = self.members[0];
+        if (like.precision, like.family) == (Precision::Fast, Family::Binomial) {
+            for (partial, member) in self.partials.iter_mut().zip(self.members) {
+                match fast::suits(self.block, member) {
+                    true => fast::accumulate(partial, self.block, member),
+                    false => binomial::accumulate(partial, self.block, member, 0),
+                }
+            }
+            return;
+        }
         match (self.partials, self.members) {
             ([partial], [alone]) if alone.family == Family::Binomial => {
-                binomial::accumulate(partial, self.block, alone);
+                binomial::accumulate(partial, self.block, alone, 0);
             }
             (partials, members) => stack::accumulate(partials, self.block, self.labels, members),
         }

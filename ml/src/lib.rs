@@ -79,7 +79,7 @@ pub use default_value::{DefaultValue, Defaults, check_default_categories, check_
 pub use error::{MlError, MlErrorKind};
 pub use frame::{Column, ColumnData, ColumnKind, Frame, SparseVectors};
 pub use inference::{Inference, InferencePass, LeftOut, StandardErrors, Term};
-pub use kernel::{KernelCoefficients, RowSample, accumulate, evaluate_blocks};
+pub use kernel::{KernelCoefficients, Precision, RowSample, accumulate, evaluate_blocks};
 pub use linfa_api::{ClassLabel, FittedLogisticRegression, LogisticRegression, fit_blocks};
 pub use logistic_regression::{
     Ask, ClassWeight, ClassWeightRule, EarlyStoppingParams, Family, FamilyParam, Fit,

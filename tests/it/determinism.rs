@@ -114,3 +114,38 @@ async fn late_work_changes_nothing() {
         assert_eq!(output.digests(), even.digests(), "worker {late} answers late");
     }
 }
+
+/// With floats, where that was asked for: other bits, but the same ones everywhere.
+#[tokio::test(flavor = "multi_thread")]
+async fn fast_rounds_give_the_same_bits_on_any_cluster() {
+    let folder = TempDir::new().unwrap();
+    let points = Dataset {
+        rows: 6_000,
+        classes: 2,
+        seed: 37,
+    };
+    let [job, ..] = write_jobs(folder.path(), points);
+    let cluster = |workers| TestCluster::new(BINARY).workers(workers);
+    let clusters = [
+        cluster(1).start().await,
+        cluster(3).start().await,
+        cluster(2)
+            .with_env("ROOKERY_BASELINE_INSTRUCTIONS", "true")
+            .start()
+            .await,
+    ];
+    let of = async |cluster: &TestCluster, precision: &str| {
+        let precision = format!("training.logistic_regression.precision={precision:?}");
+        let settings = [precision.as_str(), "data.partition_bytes=30000"];
+        cluster.submit(&job, &settings).await.succeeded().digests()
+    };
+    let expected = of(&clusters[0], "fast").await;
+    assert_ne!(
+        expected,
+        of(&clusters[0], "double").await,
+        "it computes with floats"
+    );
+    for cluster in &clusters[1..] {
+        assert_eq!(of(cluster, "fast").await, expected);
+    }
+}

@@ -6,7 +6,7 @@ use rookery_data::{Progress, Work};
 use rookery_formats::{Format, ModelFile, Parity, Written};
 use rookery_ml::tree::Node;
 use rookery_ml::{
-    Family, KernelCoefficients, MulticlassMetrics, Partial, RowSample, StageStatistics, Summary,
+    Family, KernelCoefficients, MulticlassMetrics, Partial, Precision, RowSample, StageStatistics, Summary,
 };
 use rookery_proto::v1;
 use rookery_proto::{ErrorClass, Failure};
@@ -48,6 +48,10 @@ pub(crate) fn coefficients(message: v1::KernelCoefficients) -> KernelCoefficient
             hessian: message.hessian_rows,
         },
         class_weights: message.class_weights,
+        precision: match message.fast {
+            true => Precision::Fast,
+            false => Precision::Double,
+        },
     }
 }
 

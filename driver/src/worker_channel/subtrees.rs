@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use futures::future::join_all;
 use rookery_ml::tree::{Node, complete_subtrees};
-use rookery_ml::{Family, KernelCoefficients, Partial, Summary};
+use rookery_ml::{Family, KernelCoefficients, Partial, Precision, Summary};
 use rookery_proto::{Failure, MAX_MESSAGE_BYTES, v1};
 
 use crate::error::internal;
@@ -176,6 +176,7 @@ pub(super) fn kernel_coefficients(coefficients: &KernelCoefficients) -> v1::Kern
         gradient_rows: coefficients.rows.gradient,
         hessian_rows: coefficients.rows.hessian,
         class_weights: coefficients.class_weights.clone(),
+        fast: coefficients.precision == Precision::Fast,
     }
 }
 

@@ -275,7 +275,7 @@ mod tests {
     use super::*;
     use crate::block::{BLOCK_ROWS, BlockBuilder};
     use crate::frame::{Column, ColumnData, Frame, SparseVectors};
-    use crate::kernel::{KernelCoefficients, RowSample, accumulate};
+    use crate::kernel::{KernelCoefficients, Precision, RowSample, accumulate};
     use crate::logistic_regression::Family;
 
     /// Bytes read as numbers, as a file's reader does it without a copy.
@@ -350,6 +350,7 @@ mod tests {
             offsets: vec![0.2],
             rows: RowSample::GRADIENT,
             class_weights: Vec::new(),
+            precision: Precision::Double,
         };
         let mut partial = coefficients.zero_partial();
         for block in blocks {

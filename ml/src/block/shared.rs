@@ -203,7 +203,7 @@ mod tests {
     use super::*;
     use crate::block::BlockBuilder;
     use crate::frame::{Column, ColumnData};
-    use crate::kernel::{KernelCoefficients, RowSample, accumulate};
+    use crate::kernel::{KernelCoefficients, Precision, RowSample, accumulate};
     use crate::logistic_regression::Family;
     use crate::summary::Summary;
 
@@ -272,6 +272,7 @@ mod tests {
             offsets: vec![0.2],
             rows: RowSample::HESSIAN,
             class_weights: Vec::new(),
+            precision: Precision::Double,
         };
         let mut partial = coefficients.zero_partial();
         for block in blocks {

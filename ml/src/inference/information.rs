@@ -8,7 +8,7 @@ use super::normal;
 use super::report::{Inference, LeftOut, StandardErrors, Term};
 use super::separation::{self, Vanished};
 use crate::error::MlError;
-use crate::kernel::{KernelCoefficients, RowSample, class_pairs, triangle};
+use crate::kernel::{KernelCoefficients, Precision, RowSample, class_pairs, triangle};
 use crate::lanes;
 use crate::logistic_regression::{Family, Objective};
 use crate::partial::Partial;
@@ -67,6 +67,7 @@ impl InferencePass {
     pub fn solution(&self) -> KernelCoefficients {
         KernelCoefficients {
             rows: RowSample::HESSIAN,
+            precision: Precision::Double,
             ..self.objective.kernel_coefficients(&self.point)
         }
     }
@@ -239,6 +240,7 @@ pub(crate) fn second_moments(objective: &Objective) -> KernelCoefficients {
         coefficients: vec![0.0; objective.width()],
         offsets: vec![0.0],
         rows: RowSample::HESSIAN,
+        precision: Precision::Double,
         ..objective.kernel_coefficients(&objective.initial_point())
     }
 }

@@ -18,9 +18,14 @@ const LEAST_TILE_ROWS: usize = 64;
 /// Bytes of doubles of which second derivatives are made at a time.
 const INTERLEAVED_BYTES: usize = 64 << 10;
 
-/// Adds a block to a partial of its shape.
+/// Adds the rows of a block from `first` on, where a lane begins, to a partial of its shape.
 #[inline(always)]
-pub(super) fn accumulate(partial: &mut Partial, block: &Block, coefficients: &KernelCoefficients) {
+pub(super) fn accumulate(
+    partial: &mut Partial,
+    block: &Block,
+    coefficients: &KernelCoefficients,
+    first: usize,
+) {
     let class_weights = &coefficients.class_weights;
     let gradient_rows = coefficients.rows.gradient_rows(block.rows());
     let padded = gradient_rows.next_multiple_of(LANES);
@@ -35,7 +40,7 @@ pub(super) fn accumulate(partial: &mut Partial, block: &Block, coefficients: &Ke
     // Where the tile before begins, and its multipliers, which are not in the gradient yet.
     let mut waiting = 0..0;
     let mut second = (curved > 0).then(|| Second::new(block.width(), tile_rows));
-    for start in (0..padded).step_by(tile_rows.max(1)) {
+    for start in (first..padded).step_by(tile_rows.max(1)) {
         let rows = tile_rows.min(padded - start);
         let multipliers = &mut here[..rows];
         multipliers.fill(coefficients.offsets[0]);
@@ -74,8 +79,8 @@ pub(super) fn accumulate(partial: &mut Partial, block: &Block, coefficients: &Ke
     if let Some(elements) = elements {
         elements.add_to(partial);
     }
-    if let Some(second) = second {
-        second.triangle.add_to(&mut partial.hessian_sum);
+    if let Some(mut second) = second {
+        second.triangle.move_to(&mut partial.hessian_sum);
     }
 }
 
@@ -87,7 +92,7 @@ fn tile_rows(block: &Block) -> usize {
 
 /// The second derivatives of a block.
 struct Second {
-    triangle: Triangle,
+    triangle: Triangle<f64, LANES>,
     curvatures: Vec<f64>,
     features: Vec<Lanes>,
 }

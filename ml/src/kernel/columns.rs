@@ -1,8 +1,8 @@
 //! Margins and sums over the columns of a tile, four columns at a time.
 
+use super::real::Real;
 use super::tile::{Lanes, alike, typed};
 use crate::block::Values;
-use crate::lanes::LANES;
 
 /// Adds Σⱼ Cⱼ·xᵢⱼ to the margins of the rows from `start` on, feature by feature; and what [`add_products`] adds for the rows
 /// from `before` on, whose multipliers are there.
@@ -51,28 +51,35 @@ pub(super) fn add_products(columns: &[Values], start: usize, multipliers: &[f64]
 
 /// Margins of one tile and products of another one: as far as both go, in one loop.
 #[inline(always)]
-fn four_of_both<T: Copy + Into<f64>>(
-    c: [f64; 4],
-    (x, margins): ([&[T]; 4], &mut [f64]),
-    (done, multipliers): ([&[T]; 4], &[f64]),
-    sums: &mut [Lanes; 4],
+pub(super) fn four_of_both<T: Copy + Into<R>, R: Real, const L: usize>(
+    c: [R; 4],
+    (x, margins): ([&[T]; 4], &mut [R]),
+    (done, multipliers): ([&[T]; 4], &[R]),
+    sums: &mut [[R; L]; 4],
 ) {
     let both = margins.len().min(multipliers.len());
     let (margins, margins_left) = margins.split_at_mut(both);
     let (multipliers, multipliers_left) = multipliers.split_at(both);
     {
-        let [x0, x1, x2, x3] = x.map(|x| x[..both].as_chunks().0);
-        let [d0, d1, d2, d3] = done.map(|x| x[..both].as_chunks().0);
+        let [x0, x1, x2, x3] = x.map(|x| x[..both].as_chunks::<L>().0);
+        let [d0, d1, d2, d3] = done.map(|x| x[..both].as_chunks::<L>().0);
         let [mut s0, mut s1, mut s2, mut s3] = *sums;
         let tile = margins
-            .as_chunks_mut()
+            .as_chunks_mut::<L>()
             .0
             .iter_mut()
             .zip(x0)
             .zip(x1)
             .zip(x2)
             .zip(x3);
-        let other = multipliers.as_chunks().0.iter().zip(d0).zip(d1).zip(d2).zip(d3);
+        let other = multipliers
+            .as_chunks::<L>()
+            .0
+            .iter()
+            .zip(d0)
+            .zip(d1)
+            .zip(d2)
+            .zip(d3);
         for (((((margin, x0), x1), x2), x3), ((((m, d0), d1), d2), d3)) in tile.zip(other) {
             *margin = add_four(c, [x0, x1, x2, x3], margin);
             s0 = add_product(d0, m, s0);
@@ -87,7 +94,7 @@ fn four_of_both<T: Copy + Into<f64>>(
 }
 
 #[inline(always)]
-fn four_margins<T: Copy + Into<f64>>(c: [f64; 4], x: [&[T]; 4], margins: &mut [f64]) {
+fn four_margins<T: Copy + Into<R>, R: Real>(c: [R; 4], x: [&[T]; 4], margins: &mut [R]) {
     let rows = margins.len();
     let [x0, x1, x2, x3] = x.map(|x| &x[..rows]);
     for row in 0..rows {
@@ -99,11 +106,15 @@ fn four_margins<T: Copy + Into<f64>>(c: [f64; 4], x: [&[T]; 4], margins: &mut [f
 }
 
 #[inline(always)]
-fn four_products<T: Copy + Into<f64>>(x: [&[T]; 4], multipliers: &[f64], sums: &mut [Lanes; 4]) {
-    let [x0, x1, x2, x3] = x.map(|x| x[..multipliers.len()].as_chunks().0);
+pub(super) fn four_products<T: Copy + Into<R>, R: Real, const L: usize>(
+    x: [&[T]; 4],
+    multipliers: &[R],
+    sums: &mut [[R; L]; 4],
+) {
+    let [x0, x1, x2, x3] = x.map(|x| x[..multipliers.len()].as_chunks::<L>().0);
     let [mut s0, mut s1, mut s2, mut s3] = *sums;
     let columns = x0.iter().zip(x1).zip(x2).zip(x3);
-    for ((((x0, x1), x2), x3), m) in columns.zip(multipliers.as_chunks().0) {
+    for ((((x0, x1), x2), x3), m) in columns.zip(multipliers.as_chunks::<L>().0) {
         s0 = add_product(x0, m, s0);
         s1 = add_product(x1, m, s1);
         s2 = add_product(x2, m, s2);
@@ -120,7 +131,7 @@ fn margins_one_by_one(columns: &[Values], coefficients: &[f64], start: usize, ma
 }
 
 #[inline(always)]
-fn one_margin<T: Copy + Into<f64>>(x: &[T], c: f64, margins: &mut [f64]) {
+pub(super) fn one_margin<T: Copy + Into<R>, R: Real>(x: &[T], c: R, margins: &mut [R]) {
     for (margin, x) in margins.iter_mut().zip(x) {
         *margin = (*x).into().mul_add(c, *margin);
     }
@@ -134,25 +145,33 @@ fn products_one_by_one(columns: &[Values], start: usize, multipliers: &[f64], su
 }
 
 #[inline(always)]
-fn products<T: Copy + Into<f64>>(x: &[T], multipliers: &[f64], mut sums: Lanes) -> Lanes {
-    for (x, m) in x.as_chunks().0.iter().zip(multipliers.as_chunks().0) {
+pub(super) fn products<T: Copy + Into<R>, R: Real, const L: usize>(
+    x: &[T],
+    multipliers: &[R],
+    mut sums: [R; L],
+) -> [R; L] {
+    for (x, m) in x.as_chunks::<L>().0.iter().zip(multipliers.as_chunks::<L>().0) {
         sums = add_product(x, m, sums);
     }
     sums
 }
 
-/// Eight at a time, by value: element by element of slices the compiler makes shuffles of it.
+/// Lanes at a time, by value: element by element of slices the compiler makes shuffles of it.
 #[inline(always)]
-fn add_product<T: Copy + Into<f64>>(x: &[T; LANES], m: &Lanes, sums: Lanes) -> Lanes {
-    let x: Lanes = x.map(Into::into);
+fn add_product<T: Copy + Into<R>, R: Real, const L: usize>(x: &[T; L], m: &[R; L], sums: [R; L]) -> [R; L] {
+    let x: [R; L] = x.map(Into::into);
     std::array::from_fn(|lane| x[lane].mul_add(m[lane], sums[lane]))
 }
 
 #[inline(always)]
-fn add_four<T: Copy + Into<f64>>(c: [f64; 4], x: [&[T; LANES]; 4], margin: &Lanes) -> Lanes {
+fn add_four<T: Copy + Into<R>, R: Real, const L: usize>(
+    c: [R; 4],
+    x: [&[T; L]; 4],
+    margin: &[R; L],
+) -> [R; L] {
     let mut margin = *margin;
     for (c, x) in c.into_iter().zip(x) {
-        let x: Lanes = x.map(Into::into);
+        let x: [R; L] = x.map(Into::into);
         margin = std::array::from_fn(|lane| x[lane].mul_add(c, margin[lane]));
     }
     margin

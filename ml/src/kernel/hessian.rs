@@ -4,8 +4,7 @@
 //! multinomial. A tile's features lie eight rows side by side, as for the multinomial margins; the sums of two features by
 //! three are made at a time, in registers.
 
-use super::tile::Lanes;
-use crate::lanes::{self, LANES};
+use super::real::Real;
 
 /// Features of one side and of the other whose sums are made together.
 const DOWN: usize = 2;
@@ -27,18 +26,18 @@ pub(crate) fn at(row: usize, column: usize) -> usize {
 }
 
 /// Sums in lanes for one pair of classes.
-pub(super) struct Triangle {
+pub(super) struct Triangle<R, const L: usize> {
     width: usize,
-    sums: Vec<Lanes>,
+    sums: Vec<[R; L]>,
     /// hᵢ·xᵢⱼ of a tile: index = chunk·(width + 1) + feature.
-    scaled: Vec<Lanes>,
+    scaled: Vec<[R; L]>,
 }
 
-impl Triangle {
+impl<R: Real, const L: usize> Triangle<R, L> {
     pub(super) fn new(width: usize) -> Self {
         Triangle {
             width,
-            sums: vec![[0.0; LANES]; triangle(width)],
+            sums: vec![[R::ZERO; L]; triangle(width)],
             scaled: Vec::new(),
         }
     }
@@ -50,16 +49,12 @@ impl Triangle {
 
     /// Adds a tile: `features` has index = chunk·width + feature, and for each chunk there is an h.
     #[inline(always)]
-    pub(super) fn add(&mut self, features: &[Lanes], h: &[Lanes]) {
+    pub(super) fn add(&mut self, features: &[[R; L]], h: &[[R; L]]) {
         let width = self.width;
         self.scaled.clear();
         for (x, h) in features.chunks_exact(width).zip(h) {
             for x in x {
-                let mut scaled = *h;
-                for lane in 0..LANES {
-                    scaled[lane] *= x[lane];
-                }
-                self.scaled.push(scaled);
+                self.scaled.push(std::array::from_fn(|lane| h[lane] * x[lane]));
             }
             self.scaled.push(*h);
         }
@@ -73,7 +68,7 @@ impl Triangle {
 
     /// The elements of `N` rows of the triangle, up to the diagonal.
     #[inline(always)]
-    fn add_rows<const N: usize>(&mut self, features: &[Lanes], row: usize) {
+    fn add_rows<const N: usize>(&mut self, features: &[[R; L]], row: usize) {
         let mut column = 0;
         while column + ACROSS <= row {
             self.add_block::<N, ACROSS>(features, row, column);
@@ -87,9 +82,9 @@ impl Triangle {
 
     /// N rows by M columns. What is above the diagonal is computed and left.
     #[inline(always)]
-    fn add_block<const N: usize, const M: usize>(&mut self, features: &[Lanes], row: usize, column: usize) {
+    fn add_block<const N: usize, const M: usize>(&mut self, features: &[[R; L]], row: usize, column: usize) {
         let width = self.width;
-        let mut sums = [[[0.0; LANES]; M]; N];
+        let mut sums = [[[R::ZERO; L]; M]; N];
         for (n, sums) in sums.iter_mut().enumerate() {
             for (m, sum) in sums.iter_mut().enumerate().filter(|(m, _)| column + m <= row + n) {
                 *sum = self.sums[at(row + n, column + m)];
@@ -101,14 +96,14 @@ impl Triangle {
         // The 1 behind a row is only ever multiplied with itself: the last row of the triangle takes it as scaled.
         let column_is_one = column == width;
         for (x, scaled) in chunks {
-            let down: [Lanes; N] = std::array::from_fn(|n| scaled[row + n]);
-            let across: [Lanes; M] = std::array::from_fn(|m| match column_is_one {
-                true => [1.0; LANES],
+            let down: [[R; L]; N] = std::array::from_fn(|n| scaled[row + n]);
+            let across: [[R; L]; M] = std::array::from_fn(|m| match column_is_one {
+                true => [R::ONE; L],
                 false => x[column + m],
             });
             for n in 0..N {
                 for m in 0..M {
-                    for lane in 0..LANES {
+                    for lane in 0..L {
                         sums[n][m][lane] = down[n][lane].mul_add(across[m][lane], sums[n][m][lane]);
                     }
                 }
@@ -121,10 +116,12 @@ impl Triangle {
         }
     }
 
-    /// Adds the sums to those of a partial.
-    pub(super) fn add_to(&self, hessian_sum: &mut [f64]) {
-        for (sum, of_lanes) in hessian_sum.iter_mut().zip(&self.sums) {
-            *sum += lanes::add_lanes(*of_lanes);
+    /// Adds the sums to those of a partial, and begins anew.
+    #[inline(always)]
+    pub(super) fn move_to(&mut self, hessian_sum: &mut [f64]) {
+        for (sum, of_lanes) in hessian_sum.iter_mut().zip(&mut self.sums) {
+            *sum += R::total(of_lanes);
+            *of_lanes = [R::ZERO; L];
         }
     }
 }

@@ -58,6 +58,30 @@ pub(super) fn exp(x: f64) -> f64 {
     power * f64::from_bits((shifted.to_bits() << 52).wrapping_add(1023 << 52))
 }
 
+/// Returns e^x of a float x ≤ 0, within two units of a float's last place; NaN gives NaN. Below −87 it gives its value there,
+/// 1.6e-38.
+#[inline(always)]
+pub(super) fn exp_single(x: f32) -> f32 {
+    /// 1/n! for n = 7 down to 2.
+    const TERMS: [f32; 6] = [1.0 / 5040.0, 1.0 / 720.0, 1.0 / 120.0, 1.0 / 24.0, 1.0 / 6.0, 0.5];
+    /// ln 2 in two parts; the first has nine bits.
+    const HIGH: f32 = 0.693_359_4;
+    const LOW: f32 = -2.121_944_4e-4;
+    /// 1.5·2²³.
+    const ROUND: f32 = 12_582_912.0;
+    let x = if x < -87.0 { -87.0 } else { x };
+    let shifted = x.mul_add(std::f32::consts::LOG2_E, ROUND);
+    let whole = shifted - ROUND;
+    let rest = whole.mul_add(-HIGH, x);
+    let rest = whole.mul_add(-LOW, rest);
+    let mut sum = TERMS[0];
+    for term in &TERMS[1..] {
+        sum = sum.mul_add(rest, *term);
+    }
+    let power = (rest * rest).mul_add(sum, rest) + 1.0;
+    power * f32::from_bits((shifted.to_bits() << 23).wrapping_add(127 << 23))
+}
+
 /// Returns log(1 + x) for x in [0, 1].
 #[inline(always)]
 pub(super) fn ln_1p(x: f64) -> f64 {
@@ -149,6 +173,20 @@ mod tests {
         for (what, error) in cases {
             assert!(error <= 4.0, "{what}: {error} half units of the last place");
         }
+    }
+
+    #[test]
+    fn a_float_is_nearly_the_exact_one() {
+        let worst = (0..1_000_000_u32).map(|i| {
+            let x = -(i as f32) * 87e-6;
+            let exact = libm::exp(f64::from(x));
+            (f64::from(exp_single(x)) - exact).abs() / (exact * f64::from(f32::EPSILON) / 2.0)
+        });
+        let worst = worst.fold(0.0, f64::max);
+        assert!(worst <= 4.0, "{worst} half units of the last place");
+        assert_eq!((exp_single(0.0), exp_single(-0.0)), (1.0, 1.0));
+        assert!(exp_single(f32::NEG_INFINITY) > 0.0 && exp_single(-1e9) < 2e-38);
+        assert!(exp_single(f32::NAN).is_nan());
     }
 
     #[test]

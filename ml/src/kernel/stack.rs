@@ -83,7 +83,7 @@ pub(super) fn accumulate(
             sums.add_totals(margin, multipliers.as_flattened());
         }
     }
-    for (number, (partial, vector)) in partials.iter_mut().zip(&vectors).enumerate() {
+    for (number, (partial, vector)) in partials.iter_mut().zip(&mut vectors).enumerate() {
         sums.add_to(number, partial, block.sparse().map(SparseRows::column_features));
         vector.add_to(partial);
     }
@@ -122,7 +122,7 @@ impl Stacked {
 struct Vector<'a> {
     elements: Option<Elements<'a>>,
     /// Of each pair of classes.
-    triangles: Vec<Triangle>,
+    triangles: Vec<Triangle<f64, LANES>>,
 }
 
 impl<'a> Vector<'a> {
@@ -150,14 +150,14 @@ impl<'a> Vector<'a> {
     }
 
     #[inline(always)]
-    fn add_to(&self, partial: &mut Partial) {
+    fn add_to(&mut self, partial: &mut Partial) {
         if let Some(elements) = &self.elements {
             elements.add_to(partial);
         }
         let numbers = self.triangles.first().map_or(1, Triangle::numbers);
         let sums = partial.hessian_sum.chunks_exact_mut(numbers);
-        for (triangle, sums) in self.triangles.iter().zip(sums) {
-            triangle.add_to(sums);
+        for (triangle, sums) in self.triangles.iter_mut().zip(sums) {
+            triangle.move_to(sums);
         }
     }
 }
@@ -198,7 +198,7 @@ impl Tile<'_> {
 
     /// Adds the second derivatives, by unweighted multipliers or probabilities.
     #[inline(always)]
-    fn add_curvatures(&self, own: &[Lanes], curvature: &mut [Lanes], triangles: &mut [Triangle]) {
+    fn add_curvatures(&self, own: &[Lanes], curvature: &mut [Lanes], triangles: &mut [Triangle<f64, LANES>]) {
         if self.curved == 0 {
             return;
         }
@@ -230,7 +230,7 @@ impl Tile<'_> {
 }
 
 /// The triangles of (k, 0) to (k, k), for each class k.
-fn triangles_of(triangles: &mut [Triangle]) -> impl Iterator<Item = &mut [Triangle]> {
+fn triangles_of(triangles: &mut [Triangle<f64, LANES>]) -> impl Iterator<Item = &mut [Triangle<f64, LANES>]> {
     let mut left = triangles;
     (1..).map_while(move |count| left.split_off_mut(..count))
 }

@@ -14,6 +14,7 @@ fn coefficients(family: Family, classes: usize) -> KernelCoefficients {
         offsets,
         rows: RowSample::GRADIENT,
         class_weights: Vec::new(),
+        precision: Precision::Double,
     }
 }
 
@@ -101,6 +102,7 @@ fn vectors_change_no_bit_and_neither_does_the_size_of_a_tile() {
             offsets: vec![0.1; classes],
             rows: RowSample::HESSIAN,
             class_weights: Vec::new(),
+            precision: Precision::Double,
         };
         for weighted in [false, true] {
             let block = uneven_block(classes.max(2), weighted);
@@ -131,6 +133,7 @@ fn wide_coefficients(family: Family, classes: usize, hessian: bool) -> KernelCoe
             false => RowSample::GRADIENT,
         },
         class_weights: Vec::new(),
+        precision: Precision::Double,
     }
 }
 
@@ -278,4 +281,100 @@ fn shapes_that_do_not_belong_together_are_refused() {
     let wide = KernelCoefficients { width: 3, ..c };
     let text = run(&mut wide.zero_partial(), &wide, &[0.0; 4]);
     assert_eq!(text, "coefficients: expected 9, got 6");
+}
+
+/// Rows of floats, several tiles and some rows that fill no lanes.
+fn block_of_floats(weighted: bool) -> Block {
+    let value = |i: usize| f64::from((((i * 2_654_435_761) % 1_000_003) as f64 / 2e5 - 2.5) as f32);
+    let rows: Vec<[f64; 7]> = (0..4003)
+        .map(|row| std::array::from_fn(|j| value(row * 7 + j)))
+        .collect();
+    let labels: Vec<f64> = (0..rows.len()).map(|row| (row * 5 % 2) as f64).collect();
+    let weights: Vec<f64> = (0..rows.len()).map(|row| value(row).abs()).collect();
+    block(&rows, &labels, weighted.then_some(&weights))
+}
+
+fn seven(rows: RowSample, precision: Precision) -> KernelCoefficients {
+    KernelCoefficients {
+        family: Family::Binomial,
+        classes: 1,
+        width: 7,
+        coefficients: (0..7).map(|i| 0.7 - 0.3 * (i % 5) as f64).collect(),
+        offsets: vec![0.1],
+        rows,
+        class_weights: Vec::new(),
+        precision,
+    }
+}
+
+fn sum(block: &Block, c: &KernelCoefficients) -> Partial {
+    let mut partial = c.zero_partial();
+    accumulate(&mut partial, block, c).expect("one shape");
+    partial
+}
+
+#[test]
+fn floats_give_nearly_the_sums_of_doubles_and_the_same_on_every_machine() {
+    let part = RowSample {
+        gradient: 1000,
+        hessian: 200,
+    };
+    for rows in [RowSample::GRADIENT, RowSample::HESSIAN, part] {
+        for (weighted, class_weights) in [(false, vec![]), (true, vec![]), (false, vec![2.0, 0.5])] {
+            let block = block_of_floats(weighted);
+            let of = |precision| KernelCoefficients {
+                class_weights: class_weights.clone(),
+                ..seven(rows, precision)
+            };
+            let (fast, double) = (of(Precision::Fast), of(Precision::Double));
+            let (found, expected) = (sum(&block, &fast), sum(&block, &double));
+            assert_eq!(
+                (found.rows, found.weight_sum),
+                (expected.rows, expected.weight_sum)
+            );
+            assert_eq!(found.hessian_weight_sum, expected.hessian_weight_sum);
+            assert_ne!(bits(&found), bits(&expected), "it computes with floats");
+            // Rounding that goes either way: far less than the bound of 28 units for each row.
+            let bound = 1e-6 * expected.weight_sum;
+            assert!((found.loss_sum - expected.loss_sum).abs() < bound, "{rows:?}");
+            let sums =
+                |partial: &Partial| [partial.gradient_sum.clone(), partial.hessian_sum.clone()].concat();
+            for (found, expected) in sums(&found).iter().zip(sums(&expected)) {
+                assert!(
+                    (found - expected).abs() < 2.5 * bound,
+                    "{rows:?}: {found} {expected}"
+                );
+            }
+            let mut anywhere = fast.zero_partial();
+            simd::baseline(Pass {
+                partials: std::slice::from_mut(&mut anywhere),
+                block: &block,
+                labels: &[],
+                members: &[&fast],
+            });
+            assert_eq!(bits(&found), bits(&anywhere), "{rows:?}");
+        }
+    }
+}
+
+#[test]
+fn where_floats_will_not_do_doubles_are_used() {
+    let doubles = uneven_block(2, true);
+    let pairs = [
+        (doubles, seven(RowSample::HESSIAN, Precision::Fast)),
+        (block_of_floats(false), {
+            let mut giant = seven(RowSample::GRADIENT, Precision::Fast);
+            giant.coefficients[3] = 1e30;
+            giant
+        }),
+    ];
+    for (block, fast) in pairs {
+        let double = KernelCoefficients {
+            precision: Precision::Double,
+            ..fast.clone()
+        };
+        let found = sum(&block, &fast);
+        assert!(found.loss_sum.is_finite());
+        assert_eq!(bits(&found), bits(&sum(&block, &double)));
+    }
 }

@@ -178,7 +178,7 @@ impl LossSum {
     }
 
     #[inline(always)]
-    fn total(&self) -> f64 {
+    pub(super) fn total(&self) -> f64 {
         let last = self.product.map(math::ln_1p_of_any);
         let logarithms: Lanes = std::array::from_fn(|lane| self.logarithms[lane] + last[lane]);
         lanes::add_lanes(self.sum) + lanes::add_lanes(logarithms)

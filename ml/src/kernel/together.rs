@@ -18,8 +18,14 @@ impl<'a> Stack<'a> {
     fn has_room_for(&self, asked: &KernelCoefficients) -> bool {
         let like = self.members[0];
         (self.members.len() + 1) * like.classes <= MOST_MARGINS
-            && (like.family, like.classes, like.width, like.rows)
-                == (asked.family, asked.classes, asked.width, asked.rows)
+            && (like.family, like.classes, like.width, like.rows, like.precision)
+                == (
+                    asked.family,
+                    asked.classes,
+                    asked.width,
+                    asked.rows,
+                    asked.precision,
+                )
             && like.class_weights == asked.class_weights
     }
 
@@ -72,6 +78,7 @@ pub fn evaluate_blocks(blocks: &[Block], asked: &[KernelCoefficients]) -> Result
 mod tests {
     use super::*;
     use crate::kernel::accumulate;
+    use crate::kernel::precision::Precision;
     use crate::kernel::row_sample::RowSample;
     use crate::logistic_regression::Family;
     use crate::testing::{WIDTH, block, wide_blocks};
@@ -86,6 +93,7 @@ mod tests {
             offsets: (0..classes).map(|k| 0.1 * (k + seed) as f64 - 0.3).collect(),
             rows: RowSample::GRADIENT,
             class_weights: Vec::new(),
+            precision: Precision::Double,
         }
     }
 
@@ -102,6 +110,9 @@ mod tests {
         }
         for own in asked.iter_mut().step_by(5) {
             own.class_weights = (0..classes.max(2)).map(|k| 0.5 + k as f64).collect();
+        }
+        for own in asked.iter_mut().step_by(4) {
+            own.precision = Precision::Fast;
         }
         asked[4] = asked[1].clone();
         asked
@@ -127,8 +138,10 @@ mod tests {
                 .collect();
             let weights: Vec<f64> = rows.iter().map(|row| row[0].abs()).collect();
             let dense = vec![block(&rows, &labels, None), block(&rows, &labels, Some(&weights))];
+            let floats: Vec<[f64; 5]> = rows.iter().map(|row| row.map(|x| f64::from(x as f32))).collect();
+            let floats = vec![block(&floats, &labels, None)];
             let (sparse, _) = wide_blocks(classes.max(2), true);
-            for (blocks, width) in [(dense, 5), (sparse, WIDTH)] {
+            for (blocks, width) in [(dense, 5), (floats, 5), (sparse, WIDTH)] {
                 let asked = asked(family, classes, width);
                 let found = evaluate_blocks(&blocks, &asked).expect("one shape");
                 for (number, (found, asked)) in found.iter().zip(&asked).enumerate() {

@@ -6,7 +6,7 @@ use super::choice::Choice;
 use super::objective::Objective;
 use super::params::{Solver, ValidLogisticRegressionParams};
 use crate::error::MlError;
-use crate::kernel::{KernelCoefficients, RowSample, class_pairs, triangle};
+use crate::kernel::{KernelCoefficients, Precision, RowSample, class_pairs, triangle};
 use crate::optimizer::{Newton, Optimizer, SubsampledNewton, TerminationReason};
 use crate::partial::Partial;
 
@@ -23,6 +23,10 @@ pub(super) enum Minimizer {
 /// Most second derivatives that a partition sums up: 16 MiB of doubles, for 2046 coefficients of one row. To solve with
 /// more takes the driver longer than many passes with gradients alone.
 const MOST_SECOND_DERIVATIVES: usize = 1 << 21;
+
+/// The least tolerance with floats: what they do not resolve would have a solver look for a better point that it can't
+/// recognise.
+const RESOLVED_BY_FLOATS: f64 = 1e-7;
 
 /// The same call of whichever it is.
 macro_rules! either {
@@ -41,7 +45,11 @@ impl Minimizer {
         params: &ValidLogisticRegressionParams,
         rows: u64,
     ) -> Result<Self, MlError> {
-        let (start, max_iter, tol) = (objective.initial_point(), params.max_iter, params.tol);
+        let (start, max_iter) = (objective.initial_point(), params.max_iter);
+        let tol = params.tol.max(match params.precision {
+            Precision::Double => 0.0,
+            Precision::Fast => RESOLVED_BY_FLOATS,
+        });
         let choice = Choice::new(objective, params.solver, rows);
         if matches!(choice.solver, Solver::Newton | Solver::SubsampledNewton) {
             check_second_derivatives(objective, choice.solver)?;

@@ -17,7 +17,7 @@ mod facts;
 use super::Family;
 use super::params::{FamilyParam, ValidLogisticRegressionParams};
 use crate::error::MlError;
-use crate::kernel::{KernelCoefficients, RowSample};
+use crate::kernel::{KernelCoefficients, Precision, RowSample};
 use crate::lanes;
 use crate::optimizer::Evaluation;
 use crate::partial::Partial;
@@ -49,6 +49,8 @@ pub struct Objective {
         skip_serializing_if = "Vec::is_empty"
     )]
     class_weights: Vec<f64>,
+    #[serde(default, skip_serializing_if = "Precision::is_double")]
+    precision: Precision,
 }
 
 /// Coefficients for raw feature values.
@@ -110,6 +112,7 @@ impl Objective {
             penalty_scale,
             label_weights: summary.label_weights.clone(),
             class_weights: summary.class_weights.clone(),
+            precision: params.precision,
         })
     }
 
@@ -228,6 +231,7 @@ impl Objective {
             offsets,
             rows: RowSample::GRADIENT,
             class_weights: self.class_weights.clone(),
+            precision: self.precision,
         }
     }
 

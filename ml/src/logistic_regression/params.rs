@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::class_weight::ClassWeight;
 use crate::error::MlError;
+use crate::kernel::Precision;
 
 const COMPONENT: &str = "LogisticRegression";
 
@@ -85,6 +86,9 @@ pub struct LogisticRegressionParams {
     /// Weights of the classes, beside the rows' own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub class_weight: Option<ClassWeight>,
+    /// With how many bits rounds compute.
+    #[serde(skip_serializing_if = "Precision::is_double")]
+    pub precision: Precision,
 }
 
 impl Default for LogisticRegressionParams {
@@ -101,6 +105,7 @@ impl Default for LogisticRegressionParams {
             thresholds: None,
             solver: Solver::default(),
             class_weight: None,
+            precision: Precision::Double,
         }
     }
 }

@@ -1,6 +1,9 @@
 //! Every solver finds one optimum, wherever it starts from and however often it is written down on the way.
 
-use rookery_ml::{Ask, Block, Fit, Summary, Training, ValidLogisticRegressionParams, accumulate};
+use rookery_ml::{
+    Ask, Block, Fit, KernelCoefficients, Precision, RowSample, Summary, Training,
+    ValidLogisticRegressionParams, accumulate,
+};
 use serde_json::json;
 
 use crate::fixtures::{self, worst};
@@ -180,4 +183,50 @@ fn auto_takes_what_fits() {
     // An L1 penalty: as Spark.
     let l1 = |solver: &str| json!({"solver": solver, "reg_param": 1e-3, "elastic_net_param": 0.5});
     assert_eq!(rounds(&few, l1("auto")), rounds(&few, l1("owlqn")));
+}
+
+/// The mean loss of a binomial fit, computed with doubles.
+fn mean_loss(blocks: &[Block], fit: &Fit) -> f64 {
+    let coefficients = KernelCoefficients {
+        family: fit.family,
+        classes: 1,
+        width: fit.coefficient_matrix.len(),
+        coefficients: fit.coefficient_matrix.clone(),
+        offsets: fit.intercepts.clone(),
+        rows: RowSample::GRADIENT,
+        class_weights: Vec::new(),
+        precision: Precision::Double,
+    };
+    let mut partial = coefficients.zero_partial();
+    for block in blocks {
+        accumulate(&mut partial, block, &coefficients).expect("one shape");
+    }
+    partial.loss_sum / partial.weight_sum
+}
+
+#[test]
+fn floats_come_as_near_to_the_optimum_as_anyone_asks() {
+    let mut rows = rows(2);
+    for (x, _) in &mut rows {
+        *x = x.map(|x| f64::from(x as f32));
+    }
+    let blocks = fixtures::blocks(&rows, None);
+    let params = |solver: &str, tol: f64, precision: &str| {
+        fixtures::params(json!({"solver": solver, "tol": tol, "max_iter": 500, "precision": precision}))
+    };
+    let (best, _) = train(&blocks, &params("newton", 1e-13, "double"), false);
+    let best = mean_loss(&blocks, &best);
+    for solver in ["lbfgs", "newton", "subsampled_newton"] {
+        for tol in [1e-6, 1e-12] {
+            let (fit, passes) = train(&blocks, &params(solver, tol, "fast"), true);
+            let gap = mean_loss(&blocks, &fit) / best - 1.0;
+            assert!(gap < 1e-6, "{solver}, {tol}: {gap:e}");
+            assert!(
+                passes < 120.0,
+                "{solver}, {tol}: {passes} passes for what floats do not resolve"
+            );
+            let (double, _) = train(&blocks, &params(solver, tol, "double"), true);
+            assert_ne!(fit, double, "it computes with floats");
+        }
+    }
 }
