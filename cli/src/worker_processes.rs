@@ -26,7 +26,7 @@ use crate::worker_identity::JOIN_TOKEN_VARIABLE;
 /// How long workers may take from their start to their registration.
 const REGISTER_WITHIN: Duration = Duration::from_secs(60);
 /// How often the driver is asked who has registered.
-const POLL_INTERVAL: Duration = Duration::from_millis(25);
+const POLL_INTERVAL: Duration = Duration::from_millis(5);
 /// How long a worker may take to end in order before it is killed: its own grace period, and some more.
 const STOP_WITHIN: Duration = Duration::from_secs(8);
 /// How long the operating system may take to end a killed worker.

@@ -212,10 +212,7 @@ impl NullaryFnOnce for Pass<'_> {
         let like = self.members[0];
         if (like.precision, like.family) == (Precision::Fast, Family::Binomial) {
             for (partial, member) in self.partials.iter_mut().zip(self.members) {
-                match fast::suits(self.block, member) {
-                    true => fast::accumulate(partial, self.block, member),
-                    false => binomial::accumulate(partial, self.block, member, 0),
-                }
+                fast::accumulate(partial, self.block, member);
             }
             return;
         }

@@ -1,6 +1,6 @@
 //! Margins and sums over the columns of a tile, four columns at a time.
 
-use super::real::Real;
+use super::real::{Real, To};
 use super::tile::{Lanes, alike, typed};
 use crate::block::Values;
 
@@ -51,7 +51,7 @@ pub(super) fn add_products(columns: &[Values], start: usize, multipliers: &[f64]
 
 /// Margins of one tile and products of another one: as far as both go, in one loop.
 #[inline(always)]
-pub(super) fn four_of_both<T: Copy + Into<R>, R: Real, const L: usize>(
+pub(super) fn four_of_both<T: To<R>, R: Real, const L: usize>(
     c: [R; 4],
     (x, margins): ([&[T]; 4], &mut [R]),
     (done, multipliers): ([&[T]; 4], &[R]),
@@ -94,19 +94,19 @@ pub(super) fn four_of_both<T: Copy + Into<R>, R: Real, const L: usize>(
 }
 
 #[inline(always)]
-fn four_margins<T: Copy + Into<R>, R: Real>(c: [R; 4], x: [&[T]; 4], margins: &mut [R]) {
+fn four_margins<T: To<R>, R: Real>(c: [R; 4], x: [&[T]; 4], margins: &mut [R]) {
     let rows = margins.len();
     let [x0, x1, x2, x3] = x.map(|x| &x[..rows]);
     for row in 0..rows {
-        let margin = x0[row].into().mul_add(c[0], margins[row]);
-        let margin = x1[row].into().mul_add(c[1], margin);
-        let margin = x2[row].into().mul_add(c[2], margin);
-        margins[row] = x3[row].into().mul_add(c[3], margin);
+        let margin = x0[row].to().mul_add(c[0], margins[row]);
+        let margin = x1[row].to().mul_add(c[1], margin);
+        let margin = x2[row].to().mul_add(c[2], margin);
+        margins[row] = x3[row].to().mul_add(c[3], margin);
     }
 }
 
 #[inline(always)]
-pub(super) fn four_products<T: Copy + Into<R>, R: Real, const L: usize>(
+pub(super) fn four_products<T: To<R>, R: Real, const L: usize>(
     x: [&[T]; 4],
     multipliers: &[R],
     sums: &mut [[R; L]; 4],
@@ -131,9 +131,9 @@ fn margins_one_by_one(columns: &[Values], coefficients: &[f64], start: usize, ma
 }
 
 #[inline(always)]
-pub(super) fn one_margin<T: Copy + Into<R>, R: Real>(x: &[T], c: R, margins: &mut [R]) {
+pub(super) fn one_margin<T: To<R>, R: Real>(x: &[T], c: R, margins: &mut [R]) {
     for (margin, x) in margins.iter_mut().zip(x) {
-        *margin = (*x).into().mul_add(c, *margin);
+        *margin = (*x).to().mul_add(c, *margin);
     }
 }
 
@@ -145,7 +145,7 @@ fn products_one_by_one(columns: &[Values], start: usize, multipliers: &[f64], su
 }
 
 #[inline(always)]
-pub(super) fn products<T: Copy + Into<R>, R: Real, const L: usize>(
+pub(super) fn products<T: To<R>, R: Real, const L: usize>(
     x: &[T],
     multipliers: &[R],
     mut sums: [R; L],
@@ -158,20 +158,16 @@ pub(super) fn products<T: Copy + Into<R>, R: Real, const L: usize>(
 
 /// Lanes at a time, by value: element by element of slices the compiler makes shuffles of it.
 #[inline(always)]
-fn add_product<T: Copy + Into<R>, R: Real, const L: usize>(x: &[T; L], m: &[R; L], sums: [R; L]) -> [R; L] {
-    let x: [R; L] = x.map(Into::into);
+fn add_product<T: To<R>, R: Real, const L: usize>(x: &[T; L], m: &[R; L], sums: [R; L]) -> [R; L] {
+    let x: [R; L] = x.map(To::to);
     std::array::from_fn(|lane| x[lane].mul_add(m[lane], sums[lane]))
 }
 
 #[inline(always)]
-fn add_four<T: Copy + Into<R>, R: Real, const L: usize>(
-    c: [R; 4],
-    x: [&[T; L]; 4],
-    margin: &[R; L],
-) -> [R; L] {
+fn add_four<T: To<R>, R: Real, const L: usize>(c: [R; 4], x: [&[T; L]; 4], margin: &[R; L]) -> [R; L] {
     let mut margin = *margin;
     for (c, x) in c.into_iter().zip(x) {
-        let x: [R; L] = x.map(Into::into);
+        let x: [R; L] = x.map(To::to);
         margin = std::array::from_fn(|lane| x[lane].mul_add(c, margin[lane]));
     }
     margin

@@ -2,10 +2,12 @@
 //! side. Margins, multipliers and what is added up of a tile are floats; losses, and the sums of tiles, are doubles. A tile has
 //! so many rows whatever the machine, so its sums have the same bits everywhere.
 
+use std::ops::Range;
+
 use super::columns::{four_of_both, one_margin, products};
 use super::hessian::Triangle;
-use super::real::Real;
-use super::tile::{LossSum, typed, weigh};
+use super::real::{Real, To};
+use super::tile::{LossSum, alike, typed, weigh};
 use super::{binomial, math};
 use crate::block::{Block, Values};
 use crate::kernel::KernelCoefficients;
@@ -18,27 +20,42 @@ type Floats = [f32; LANES];
 const TILE_ROWS: usize = 512;
 /// Tiles whose second derivatives are added up as floats.
 const CURVED_TILES: usize = 2;
-/// With larger coefficients margins could leave the floats.
-const LARGEST: f64 = 1e18;
-
-/// Whether floats will do: the features are floats anyway, and the coefficients are no giants.
-pub(super) fn suits(block: &Block, coefficients: &KernelCoefficients) -> bool {
-    let is_usual = |c: &f64| c.abs() < LARGEST;
-    let is_single = |values: &Values| matches!(values, Values::Single(_));
-    block.sparse().is_none()
-        && block.columns().iter().all(is_single)
-        && coefficients
-            .coefficients
-            .iter()
-            .chain(&coefficients.offsets)
-            .all(is_usual)
-}
-
-/// Adds a block for which floats will do to a partial of its shape.
+/// Adds a block to a partial of its shape; with doubles, where elements are kept row by row, or something leaves the floats.
 #[inline(always)]
 pub(super) fn accumulate(partial: &mut Partial, block: &Block, coefficients: &KernelCoefficients) {
     let gradient_rows = coefficients.rows.gradient_rows(block.rows());
     let rows = gradient_rows / LANES * LANES;
+    let mut own = coefficients.zero_partial();
+    if block.sparse().is_none() {
+        add_floats(&mut own, block, coefficients, rows);
+    }
+    let sums = || {
+        own.gradient_sum
+            .iter()
+            .chain(&own.hessian_sum)
+            .chain([&own.loss_sum])
+    };
+    let first_left = if block.sparse().is_some() || !sums().all(|sum| sum.is_finite()) {
+        0
+    } else {
+        for (sum, own) in partial.gradient_sum.iter_mut().zip(&own.gradient_sum) {
+            *sum += own;
+        }
+        for (sum, own) in partial.hessian_sum.iter_mut().zip(&own.hessian_sum) {
+            *sum += own;
+        }
+        partial.loss_sum += own.loss_sum;
+        rows
+    };
+    if first_left < gradient_rows {
+        // All, or too few to fill the lanes.
+        binomial::accumulate(partial, block, coefficients, first_left);
+    }
+}
+
+/// Adds the first `rows` rows, which fill lanes.
+#[inline(always)]
+fn add_floats(partial: &mut Partial, block: &Block, coefficients: &KernelCoefficients, rows: usize) {
     let mut pass = Pass::new(block, coefficients, rows);
     let mut before = 0..0;
     for start in (0..rows).step_by(TILE_ROWS) {
@@ -49,16 +66,11 @@ pub(super) fn accumulate(partial: &mut Partial, block: &Block, coefficients: &Ke
     }
     pass.add_margins(rows..rows, before, &mut partial.gradient_sum);
     partial.loss_sum += pass.losses.total();
-    if rows < gradient_rows {
-        // Too few to fill the lanes.
-        binomial::accumulate(partial, block, coefficients, rows);
-    }
 }
 
 struct Pass<'a> {
     block: &'a Block,
     class_weights: &'a [f64],
-    columns: Vec<&'a [f32]>,
     coefficients: Vec<f32>,
     offset: f32,
     /// Rows that second derivatives are wanted of.
@@ -76,16 +88,11 @@ struct Pass<'a> {
 
 impl<'a> Pass<'a> {
     fn new(block: &'a Block, coefficients: &'a KernelCoefficients, rows: usize) -> Self {
-        let single = |values: &'a Values| match values {
-            Values::Single(values) => Some(&values[..]),
-            Values::Double(_) => None,
-        };
         let tile = rows.min(TILE_ROWS);
         let curved = coefficients.rows.hessian_rows(block.rows()).min(rows);
         Pass {
             block,
             class_weights: &coefficients.class_weights,
-            columns: block.columns().iter().filter_map(single).collect(),
             coefficients: coefficients.coefficients.iter().map(|c| *c as f32).collect(),
             offset: coefficients.offsets[0] as f32,
             curved,
@@ -102,43 +109,41 @@ impl<'a> Pass<'a> {
 
     /// Makes the margins of a tile, and adds the products of the tile before.
     #[inline(always)]
-    fn add_margins(
-        &mut self,
-        tile: std::ops::Range<usize>,
-        before: std::ops::Range<usize>,
-        sums: &mut [f64],
-    ) {
+    fn add_margins(&mut self, tile: Range<usize>, before: Range<usize>, sums: &mut [f64]) {
         std::mem::swap(&mut self.here, &mut self.before);
         let margins = &mut self.here[..tile.len()];
         let multipliers = &self.before[..before.len()];
         margins.fill(self.offset);
-        let (fours, rest) = self.columns.as_chunks::<4>();
+        let (fours, rest) = self.block.columns().as_chunks::<4>();
         let (c_of_fours, c_of_rest) = self.coefficients.as_chunks::<4>();
         let (sums_of_fours, sums_of_rest) = sums.split_at_mut(fours.len() * 4);
         let of_fours = c_of_fours.iter().zip(sums_of_fours.as_chunks_mut::<4>().0);
-        for (x, (c, sums)) in fours.iter().zip(of_fours) {
+        for (columns, (c, sums)) in fours.iter().zip(of_fours) {
             let mut of_tile: [Floats; 4] = [[0.0; LANES]; 4];
-            let here = (x.map(|x| &x[tile.clone()]), &mut *margins);
-            four_of_both(
-                *c,
-                here,
-                (x.map(|x| &x[before.clone()]), multipliers),
-                &mut of_tile,
-            );
+            alike!(columns, x => {
+                let here = (x.map(|x| &x[tile.clone()]), &mut *margins);
+                four_of_both(*c, here, (x.map(|x| &x[before.clone()]), multipliers), &mut of_tile);
+            }, one_by_one(columns, c, (tile.clone(), margins), (before.clone(), multipliers), &mut of_tile));
             for (sum, of_tile) in sums.iter_mut().zip(&of_tile) {
                 *sum += f32::total(of_tile);
             }
         }
-        for (x, (c, sum)) in rest.iter().zip(c_of_rest.iter().zip(sums_of_rest)) {
-            one_margin(&x[tile.clone()], *c, margins);
-            let of_tile: Floats = products(&x[before.clone()], multipliers, [0.0; LANES]);
-            *sum += f32::total(&of_tile);
+        let mut of_tile: [Floats; 3] = [[0.0; LANES]; 3];
+        one_by_one(
+            rest,
+            c_of_rest,
+            (tile, margins),
+            (before, multipliers),
+            &mut of_tile,
+        );
+        for (sum, of_tile) in sums_of_rest.iter_mut().take(rest.len()).zip(&of_tile) {
+            *sum += f32::total(of_tile);
         }
     }
 
     /// Turns the margins of a tile into multipliers, and adds its losses, second derivatives and the sum of its multipliers.
     #[inline(always)]
-    fn add_losses(&mut self, tile: std::ops::Range<usize>, partial: &mut Partial) {
+    fn add_losses(&mut self, tile: Range<usize>, partial: &mut Partial) {
         let rows = tile.len();
         let (margins, smalls, linears) = (
             &mut self.here[..rows],
@@ -170,12 +175,12 @@ impl<'a> Pass<'a> {
         for multipliers in multipliers.as_chunks::<LANES>().0 {
             total = std::array::from_fn(|lane| total[lane] + multipliers[lane]);
         }
-        partial.gradient_sum[self.columns.len()] += f32::total(&total);
+        partial.gradient_sum[self.coefficients.len()] += f32::total(&total);
     }
 
     /// Adds the second derivatives of a tile, by its unweighted multipliers.
     #[inline(always)]
-    fn add_curvatures(&mut self, tile: std::ops::Range<usize>, hessian_sum: &mut [f64]) {
+    fn add_curvatures(&mut self, tile: Range<usize>, hessian_sum: &mut [f64]) {
         let Some(triangle) = &mut self.triangle else {
             return;
         };
@@ -190,16 +195,41 @@ impl<'a> Pass<'a> {
         if let Some(uncounted) = curvatures.as_flattened_mut().get_mut(self.curved - tile.start..) {
             uncounted.fill(0.0);
         }
-        self.features.clear();
-        for chunk in (tile.start / LANES..).take(curvatures.len()) {
-            let of_chunk = self.columns.iter().map(|x| x.as_chunks::<LANES>().0[chunk]);
-            self.features.extend(of_chunk);
+        let width = self.coefficients.len();
+        self.features.resize(curvatures.len() * width, [0.0; LANES]);
+        for (feature, values) in self.block.columns().iter().enumerate() {
+            typed!(values, x => place(&x[tile.clone()], width, &mut self.features[feature..]));
         }
         triangle.add(&self.features, &curvatures);
         let tiles = tile.start / TILE_ROWS + 1;
         if tiles.is_multiple_of(CURVED_TILES) || tile.end >= self.curved {
             triangle.move_to(hessian_sum);
         }
+    }
+}
+
+/// Columns of different types.
+#[inline(always)]
+fn one_by_one(
+    columns: &[Values],
+    coefficients: &[f32],
+    (tile, margins): (Range<usize>, &mut [f32]),
+    (before, multipliers): (Range<usize>, &[f32]),
+    sums: &mut [Floats],
+) {
+    for ((values, c), sum) in columns.iter().zip(coefficients).zip(sums) {
+        typed!(values, x => {
+            one_margin(&x[tile.clone()], *c, margins);
+            *sum = products(&x[before.clone()], multipliers, *sum);
+        });
+    }
+}
+
+/// Copies the values of a column: index = chunk·width.
+#[inline(always)]
+fn place<T: To<f32>>(x: &[T], width: usize, features: &mut [Floats]) {
+    for (into, x) in features.chunks_mut(width).zip(x.as_chunks::<LANES>().0) {
+        into[0] = x.map(To::to);
     }
 }
 

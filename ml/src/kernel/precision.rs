@@ -9,8 +9,8 @@ pub enum Precision {
     /// With doubles: Spark's.
     #[default]
     Double,
-    /// With floats where that is quicker, which is for the binomial family and blocks whose features are floats, all of them
-    /// in columns; else with doubles. Sums of at most 1,024 rows are floats.
+    /// With floats where that is quicker, which is for the binomial family and blocks that have all features in columns; else
+    /// with doubles, and where something leaves the floats. Sums of at most 1,024 rows are floats.
     Fast,
 }
 

@@ -54,3 +54,29 @@ impl Real for f32 {
         f64::from(self)
     }
 }
+
+/// A value of a column as a number that rounds compute with; a double that is none of the floats is rounded, or infinite.
+pub(super) trait To<R>: Copy {
+    fn to(self) -> R;
+}
+
+impl<T: Copy + Into<f64>> To<f64> for T {
+    #[inline(always)]
+    fn to(self) -> f64 {
+        self.into()
+    }
+}
+
+impl To<f32> for f32 {
+    #[inline(always)]
+    fn to(self) -> f32 {
+        self
+    }
+}
+
+impl To<f32> for f64 {
+    #[inline(always)]
+    fn to(self) -> f32 {
+        self as f32
+    }
+}

@@ -321,54 +321,58 @@ fn floats_give_nearly_the_sums_of_doubles_and_the_same_on_every_machine() {
     };
     for rows in [RowSample::GRADIENT, RowSample::HESSIAN, part] {
         for (weighted, class_weights) in [(false, vec![]), (true, vec![]), (false, vec![2.0, 0.5])] {
-            let block = block_of_floats(weighted);
-            let of = |precision| KernelCoefficients {
-                class_weights: class_weights.clone(),
-                ..seven(rows, precision)
-            };
-            let (fast, double) = (of(Precision::Fast), of(Precision::Double));
-            let (found, expected) = (sum(&block, &fast), sum(&block, &double));
-            assert_eq!(
-                (found.rows, found.weight_sum),
-                (expected.rows, expected.weight_sum)
-            );
-            assert_eq!(found.hessian_weight_sum, expected.hessian_weight_sum);
-            assert_ne!(bits(&found), bits(&expected), "it computes with floats");
-            // Rounding that goes either way: far less than the bound of 28 units for each row.
-            let bound = 1e-6 * expected.weight_sum;
-            assert!((found.loss_sum - expected.loss_sum).abs() < bound, "{rows:?}");
-            let sums =
-                |partial: &Partial| [partial.gradient_sum.clone(), partial.hessian_sum.clone()].concat();
-            for (found, expected) in sums(&found).iter().zip(sums(&expected)) {
-                assert!(
-                    (found - expected).abs() < 2.5 * bound,
-                    "{rows:?}: {found} {expected}"
+            for block in [block_of_floats(weighted), uneven_block(2, weighted)] {
+                let of = |precision| KernelCoefficients {
+                    class_weights: class_weights.clone(),
+                    ..seven(rows, precision)
+                };
+                let (fast, double) = (of(Precision::Fast), of(Precision::Double));
+                let (found, expected) = (sum(&block, &fast), sum(&block, &double));
+                assert_eq!(
+                    (found.rows, found.weight_sum),
+                    (expected.rows, expected.weight_sum)
                 );
+                assert_eq!(found.hessian_weight_sum, expected.hessian_weight_sum);
+                assert_ne!(bits(&found), bits(&expected), "it computes with floats");
+                // Rounding that goes either way: far less than the bound of 28 units for each row.
+                let bound = 1e-6 * expected.weight_sum;
+                assert!((found.loss_sum - expected.loss_sum).abs() < bound, "{rows:?}");
+                let sums =
+                    |partial: &Partial| [partial.gradient_sum.clone(), partial.hessian_sum.clone()].concat();
+                for (found, expected) in sums(&found).iter().zip(sums(&expected)) {
+                    assert!(
+                        (found - expected).abs() < 2.5 * bound,
+                        "{rows:?}: {found} {expected}"
+                    );
+                }
+                let mut anywhere = fast.zero_partial();
+                simd::baseline(Pass {
+                    partials: std::slice::from_mut(&mut anywhere),
+                    block: &block,
+                    labels: &[],
+                    members: &[&fast],
+                });
+                assert_eq!(bits(&found), bits(&anywhere), "{rows:?}");
             }
-            let mut anywhere = fast.zero_partial();
-            simd::baseline(Pass {
-                partials: std::slice::from_mut(&mut anywhere),
-                block: &block,
-                labels: &[],
-                members: &[&fast],
-            });
-            assert_eq!(bits(&found), bits(&anywhere), "{rows:?}");
         }
     }
 }
 
 #[test]
 fn where_floats_will_not_do_doubles_are_used() {
-    let doubles = uneven_block(2, true);
-    let pairs = [
-        (doubles, seven(RowSample::HESSIAN, Precision::Fast)),
-        (block_of_floats(false), {
-            let mut giant = seven(RowSample::GRADIENT, Precision::Fast);
-            giant.coefficients[3] = 1e30;
-            giant
-        }),
-    ];
-    for (block, fast) in pairs {
+    let mut giant = seven(RowSample::GRADIENT, Precision::Fast);
+    giant.coefficients[3] = 1e39;
+    let far = |row: usize| if row == 3000 { 1e300 } else { row as f64 / 1e4 };
+    let rows: Vec<[f64; 7]> = (0..4000).map(|row| [far(row); 7]).collect();
+    let labels: Vec<f64> = (0..4000).map(|row| f64::from(row % 2)).collect();
+    let tiny = KernelCoefficients {
+        coefficients: vec![1e-301; 7],
+        ..seven(RowSample::HESSIAN, Precision::Fast)
+    };
+    for (block, fast) in [
+        (block_of_floats(false), giant),
+        (block(&rows, &labels, None), tiny),
+    ] {
         let double = KernelCoefficients {
             precision: Precision::Double,
             ..fast.clone()
