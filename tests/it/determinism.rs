@@ -54,6 +54,19 @@ fn check_partitions(stdout: &str, workers: usize, by_hash: bool) {
     }
 }
 
+/// Of one worker, of three, and of two without the vector instructions of this machine.
+async fn different_clusters() -> [TestCluster; 3] {
+    let cluster = |workers| TestCluster::new(BINARY).workers(workers);
+    [
+        cluster(1).start().await,
+        cluster(3).start().await,
+        cluster(2)
+            .with_env("ROOKERY_BASELINE_INSTRUCTIONS", "true")
+            .start()
+            .await,
+    ]
+}
+
 /// Of all solvers (the second run has an L1 penalty), with and without the vector instructions of this machine.
 #[tokio::test(flavor = "multi_thread")]
 async fn solvers_give_the_same_bits_on_any_instructions() {
@@ -64,15 +77,7 @@ async fn solvers_give_the_same_bits_on_any_instructions() {
         seed: 31,
     };
     let [job, ..] = write_jobs(folder.path(), points);
-    let cluster = |workers| TestCluster::new(BINARY).workers(workers);
-    let clusters = [
-        cluster(1).start().await,
-        cluster(3).start().await,
-        cluster(2)
-            .with_env("ROOKERY_BASELINE_INSTRUCTIONS", "true")
-            .start()
-            .await,
-    ];
+    let clusters = different_clusters().await;
     for solver in ["lbfgs", "newton", "subsampled_newton", "auto"] {
         let solver = format!("runs[0].solver={solver:?}");
         let settings = [solver.as_str(), "data.partition_bytes=30000"];
@@ -125,15 +130,7 @@ async fn fast_rounds_give_the_same_bits_on_any_cluster() {
         seed: 37,
     };
     let [job, ..] = write_jobs(folder.path(), points);
-    let cluster = |workers| TestCluster::new(BINARY).workers(workers);
-    let clusters = [
-        cluster(1).start().await,
-        cluster(3).start().await,
-        cluster(2)
-            .with_env("ROOKERY_BASELINE_INSTRUCTIONS", "true")
-            .start()
-            .await,
-    ];
+    let clusters = different_clusters().await;
     let of = async |cluster: &TestCluster, precision: &str| {
         let precision = format!("training.logistic_regression.precision={precision:?}");
         let settings = [precision.as_str(), "data.partition_bytes=30000"];

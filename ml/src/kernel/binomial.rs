@@ -6,7 +6,7 @@ use super::columns;
 use super::hessian::Triangle;
 use super::math;
 use super::sparse::{Elements, column_coefficients};
-use super::tile::{Lanes, LossSum, Scratch, interleave, typed, weigh};
+use super::tile::{Lanes, LossSum, Scratch, interleave, is_alike, typed, weigh};
 use crate::block::{Block, SparseRows, Values};
 use crate::kernel::KernelCoefficients;
 use crate::lanes::LANES;
@@ -164,22 +164,15 @@ pub(super) fn losses_and_multipliers(
         // e^−|z| ≤ 1 cannot overflow, and serves both the loss and the multiplier.
         *small = math::exp(-margin.abs());
     }
-    let is_alike = block.weight_values().is_none() && class_weights.is_empty();
-    if is_alike && let Some(padding) = block.rows().checked_sub(start).filter(|padding| *padding < rows) {
+    if is_alike(block, class_weights)
+        && let Some(padding) = block.rows().checked_sub(start).filter(|padding| *padding < rows)
+    {
         // Their label is 0: with this they lose nothing.
         margins[padding..].fill(0.0);
         smalls[padding..].fill(0.0);
     }
     typed!(block.label_values(), labels => multipliers(&labels[start..start + rows], margins, smalls, linears));
-    if is_alike {
-        sum.add_all_with_logarithms(linears, smalls);
-    } else {
-        for (linear, small) in linears.iter_mut().zip(smalls.iter()) {
-            *linear += math::ln_1p(*small);
-        }
-        weigh(block, class_weights, start, linears);
-        sum.add_all(linears);
-    }
+    sum.add_rows((block, class_weights), start, linears, smalls);
 }
 
 /// Replaces margins by unweighted multipliers, and writes the losses without their log(1 + e^−|z|).

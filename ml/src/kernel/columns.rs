@@ -1,18 +1,18 @@
 //! Margins and sums over the columns of a tile, four columns at a time.
 
-use super::real::{Real, To};
-use super::tile::{Lanes, alike, typed};
+use super::real::{Real, Value};
+use super::tile::{alike, typed};
 use crate::block::Values;
 
 /// Adds Σⱼ Cⱼ·xᵢⱼ to the margins of the rows from `start` on, feature by feature; and what [`add_products`] adds for the rows
 /// from `before` on, whose multipliers are there.
 #[inline(always)]
-pub(super) fn add_margins(
+pub(super) fn add_margins<R: Real, const L: usize>(
     columns: &[Values],
-    coefficients: &[f64],
-    (start, margins): (usize, &mut [f64]),
-    (before, multipliers): (usize, &[f64]),
-    sums: &mut [Lanes],
+    coefficients: &[R],
+    (start, margins): (usize, &mut [R]),
+    (before, multipliers): (usize, &[R]),
+    sums: &mut [[R; L]],
 ) {
     let (range, done) = (start..start + margins.len(), before..before + multipliers.len());
     let (fours, rest) = columns.as_chunks::<4>();
@@ -38,7 +38,12 @@ pub(super) fn add_margins(
 
 /// Adds Σᵢ mᵢ·xᵢⱼ over the rows from `start` on to the lanes of each feature.
 #[inline(always)]
-pub(super) fn add_products(columns: &[Values], start: usize, multipliers: &[f64], sums: &mut [Lanes]) {
+pub(super) fn add_products<R: Real, const L: usize>(
+    columns: &[Values],
+    start: usize,
+    multipliers: &[R],
+    sums: &mut [[R; L]],
+) {
     let range = start..start + multipliers.len();
     let (fours, rest) = columns.as_chunks::<4>();
     let (sums_of_fours, sums_of_rest) = sums.split_at_mut(fours.len() * 4);
@@ -51,7 +56,7 @@ pub(super) fn add_products(columns: &[Values], start: usize, multipliers: &[f64]
 
 /// Margins of one tile and products of another one: as far as both go, in one loop.
 #[inline(always)]
-pub(super) fn four_of_both<T: To<R>, R: Real, const L: usize>(
+fn four_of_both<T: Value, R: Real, const L: usize>(
     c: [R; 4],
     (x, margins): ([&[T]; 4], &mut [R]),
     (done, multipliers): ([&[T]; 4], &[R]),
@@ -94,23 +99,19 @@ pub(super) fn four_of_both<T: To<R>, R: Real, const L: usize>(
 }
 
 #[inline(always)]
-fn four_margins<T: To<R>, R: Real>(c: [R; 4], x: [&[T]; 4], margins: &mut [R]) {
+fn four_margins<T: Value, R: Real>(c: [R; 4], x: [&[T]; 4], margins: &mut [R]) {
     let rows = margins.len();
     let [x0, x1, x2, x3] = x.map(|x| &x[..rows]);
     for row in 0..rows {
-        let margin = x0[row].to().mul_add(c[0], margins[row]);
-        let margin = x1[row].to().mul_add(c[1], margin);
-        let margin = x2[row].to().mul_add(c[2], margin);
-        margins[row] = x3[row].to().mul_add(c[3], margin);
+        let margin = x0[row].to::<R>().mul_add(c[0], margins[row]);
+        let margin = x1[row].to::<R>().mul_add(c[1], margin);
+        let margin = x2[row].to::<R>().mul_add(c[2], margin);
+        margins[row] = x3[row].to::<R>().mul_add(c[3], margin);
     }
 }
 
 #[inline(always)]
-pub(super) fn four_products<T: To<R>, R: Real, const L: usize>(
-    x: [&[T]; 4],
-    multipliers: &[R],
-    sums: &mut [[R; L]; 4],
-) {
+fn four_products<T: Value, R: Real, const L: usize>(x: [&[T]; 4], multipliers: &[R], sums: &mut [[R; L]; 4]) {
     let [x0, x1, x2, x3] = x.map(|x| x[..multipliers.len()].as_chunks::<L>().0);
     let [mut s0, mut s1, mut s2, mut s3] = *sums;
     let columns = x0.iter().zip(x1).zip(x2).zip(x3);
@@ -124,32 +125,33 @@ pub(super) fn four_products<T: To<R>, R: Real, const L: usize>(
 }
 
 #[inline(always)]
-fn margins_one_by_one(columns: &[Values], coefficients: &[f64], start: usize, margins: &mut [f64]) {
+fn margins_one_by_one<R: Real>(columns: &[Values], coefficients: &[R], start: usize, margins: &mut [R]) {
     for (values, c) in columns.iter().zip(coefficients) {
         typed!(values, x => one_margin(&x[start..], *c, margins));
     }
 }
 
 #[inline(always)]
-pub(super) fn one_margin<T: To<R>, R: Real>(x: &[T], c: R, margins: &mut [R]) {
+fn one_margin<T: Value, R: Real>(x: &[T], c: R, margins: &mut [R]) {
     for (margin, x) in margins.iter_mut().zip(x) {
-        *margin = (*x).to().mul_add(c, *margin);
+        *margin = (*x).to::<R>().mul_add(c, *margin);
     }
 }
 
 #[inline(always)]
-fn products_one_by_one(columns: &[Values], start: usize, multipliers: &[f64], sums: &mut [Lanes]) {
+fn products_one_by_one<R: Real, const L: usize>(
+    columns: &[Values],
+    start: usize,
+    multipliers: &[R],
+    sums: &mut [[R; L]],
+) {
     for (values, sums) in columns.iter().zip(sums) {
         typed!(values, x => *sums = products(&x[start..start + multipliers.len()], multipliers, *sums));
     }
 }
 
 #[inline(always)]
-pub(super) fn products<T: To<R>, R: Real, const L: usize>(
-    x: &[T],
-    multipliers: &[R],
-    mut sums: [R; L],
-) -> [R; L] {
+fn products<T: Value, R: Real, const L: usize>(x: &[T], multipliers: &[R], mut sums: [R; L]) -> [R; L] {
     for (x, m) in x.as_chunks::<L>().0.iter().zip(multipliers.as_chunks::<L>().0) {
         sums = add_product(x, m, sums);
     }
@@ -158,16 +160,16 @@ pub(super) fn products<T: To<R>, R: Real, const L: usize>(
 
 /// Lanes at a time, by value: element by element of slices the compiler makes shuffles of it.
 #[inline(always)]
-fn add_product<T: To<R>, R: Real, const L: usize>(x: &[T; L], m: &[R; L], sums: [R; L]) -> [R; L] {
-    let x: [R; L] = x.map(To::to);
+fn add_product<T: Value, R: Real, const L: usize>(x: &[T; L], m: &[R; L], sums: [R; L]) -> [R; L] {
+    let x: [R; L] = x.map(Value::to);
     std::array::from_fn(|lane| x[lane].mul_add(m[lane], sums[lane]))
 }
 
 #[inline(always)]
-fn add_four<T: To<R>, R: Real, const L: usize>(c: [R; 4], x: [&[T; L]; 4], margin: &[R; L]) -> [R; L] {
+fn add_four<T: Value, R: Real, const L: usize>(c: [R; 4], x: [&[T; L]; 4], margin: &[R; L]) -> [R; L] {
     let mut margin = *margin;
     for (c, x) in c.into_iter().zip(x) {
-        let x: [R; L] = x.map(To::to);
+        let x: [R; L] = x.map(Value::to);
         margin = std::array::from_fn(|lane| x[lane].mul_add(c, margin[lane]));
     }
     margin

@@ -4,13 +4,14 @@
 
 use std::ops::Range;
 
-use super::columns::{four_of_both, one_margin, products};
+use super::columns;
 use super::hessian::Triangle;
-use super::real::{Real, To};
-use super::tile::{LossSum, alike, typed, weigh};
+use super::real::Real;
+use super::tile::{LossSum, interleave, is_alike, typed, weigh};
 use super::{binomial, math};
 use crate::block::{Block, Values};
 use crate::kernel::KernelCoefficients;
+use crate::lanes;
 use crate::partial::Partial;
 
 const LANES: usize = 16;
@@ -20,36 +21,28 @@ type Floats = [f32; LANES];
 const TILE_ROWS: usize = 512;
 /// Tiles whose second derivatives are added up as floats.
 const CURVED_TILES: usize = 2;
+
 /// Adds a block to a partial of its shape; with doubles, where elements are kept row by row, or something leaves the floats.
 #[inline(always)]
 pub(super) fn accumulate(partial: &mut Partial, block: &Block, coefficients: &KernelCoefficients) {
     let gradient_rows = coefficients.rows.gradient_rows(block.rows());
-    let rows = gradient_rows / LANES * LANES;
-    let mut own = coefficients.zero_partial();
+    let mut done = 0;
+    // A partial of a wide model is large: none is made where it would not be used.
     if block.sparse().is_none() {
+        let rows = gradient_rows / LANES * LANES;
+        let mut own = coefficients.zero_partial();
         add_floats(&mut own, block, coefficients, rows);
+        let mut sums = own.gradient_sum.iter().chain(&own.hessian_sum);
+        if own.loss_sum.is_finite() && sums.all(|sum| sum.is_finite()) {
+            lanes::axpy(1.0, &own.gradient_sum, &mut partial.gradient_sum);
+            lanes::axpy(1.0, &own.hessian_sum, &mut partial.hessian_sum);
+            partial.loss_sum += own.loss_sum;
+            done = rows;
+        }
     }
-    let sums = || {
-        own.gradient_sum
-            .iter()
-            .chain(&own.hessian_sum)
-            .chain([&own.loss_sum])
-    };
-    let first_left = if block.sparse().is_some() || !sums().all(|sum| sum.is_finite()) {
-        0
-    } else {
-        for (sum, own) in partial.gradient_sum.iter_mut().zip(&own.gradient_sum) {
-            *sum += own;
-        }
-        for (sum, own) in partial.hessian_sum.iter_mut().zip(&own.hessian_sum) {
-            *sum += own;
-        }
-        partial.loss_sum += own.loss_sum;
-        rows
-    };
-    if first_left < gradient_rows {
+    if done < gradient_rows {
         // All, or too few to fill the lanes.
-        binomial::accumulate(partial, block, coefficients, first_left);
+        binomial::accumulate(partial, block, coefficients, done);
     }
 }
 
@@ -83,6 +76,8 @@ struct Pass<'a> {
     linears: Vec<f64>,
     weights: Vec<f64>,
     features: Vec<Floats>,
+    /// Of each feature, over a tile.
+    sums: Vec<Floats>,
     triangle: Option<Triangle<f32, LANES>>,
 }
 
@@ -103,6 +98,7 @@ impl<'a> Pass<'a> {
             linears: vec![0.0; tile],
             weights: Vec::new(),
             features: Vec::new(),
+            sums: vec![[0.0; LANES]; block.width()],
             triangle: (curved > 0).then(|| Triangle::new(block.width())),
         }
     }
@@ -114,29 +110,15 @@ impl<'a> Pass<'a> {
         let margins = &mut self.here[..tile.len()];
         let multipliers = &self.before[..before.len()];
         margins.fill(self.offset);
-        let (fours, rest) = self.block.columns().as_chunks::<4>();
-        let (c_of_fours, c_of_rest) = self.coefficients.as_chunks::<4>();
-        let (sums_of_fours, sums_of_rest) = sums.split_at_mut(fours.len() * 4);
-        let of_fours = c_of_fours.iter().zip(sums_of_fours.as_chunks_mut::<4>().0);
-        for (columns, (c, sums)) in fours.iter().zip(of_fours) {
-            let mut of_tile: [Floats; 4] = [[0.0; LANES]; 4];
-            alike!(columns, x => {
-                let here = (x.map(|x| &x[tile.clone()]), &mut *margins);
-                four_of_both(*c, here, (x.map(|x| &x[before.clone()]), multipliers), &mut of_tile);
-            }, one_by_one(columns, c, (tile.clone(), margins), (before.clone(), multipliers), &mut of_tile));
-            for (sum, of_tile) in sums.iter_mut().zip(&of_tile) {
-                *sum += f32::total(of_tile);
-            }
-        }
-        let mut of_tile: [Floats; 3] = [[0.0; LANES]; 3];
-        one_by_one(
-            rest,
-            c_of_rest,
-            (tile, margins),
-            (before, multipliers),
-            &mut of_tile,
+        self.sums.fill([0.0; LANES]);
+        columns::add_margins(
+            self.block.columns(),
+            &self.coefficients,
+            (tile.start, margins),
+            (before.start, multipliers),
+            &mut self.sums,
         );
-        for (sum, of_tile) in sums_of_rest.iter_mut().take(rest.len()).zip(&of_tile) {
+        for (sum, of_tile) in sums.iter_mut().zip(&self.sums) {
             *sum += f32::total(of_tile);
         }
     }
@@ -151,16 +133,10 @@ impl<'a> Pass<'a> {
             &mut self.linears[..rows],
         );
         typed!(self.block.label_values(), labels => multipliers(&labels[tile.clone()], margins, smalls, linears));
-        let is_alike = self.block.weight_values().is_none() && self.class_weights.is_empty();
+        let of_rows = (self.block, self.class_weights);
+        self.losses.add_rows(of_rows, tile.start, linears, smalls);
         self.weights.clear();
-        if is_alike {
-            self.losses.add_all_with_logarithms(linears, smalls);
-        } else {
-            for (linear, small) in linears.iter_mut().zip(smalls.iter()) {
-                *linear += math::ln_1p(*small);
-            }
-            weigh(self.block, self.class_weights, tile.start, linears);
-            self.losses.add_all(linears);
+        if !is_alike(self.block, self.class_weights) {
             self.weights.resize(rows, 1.0);
             weigh(self.block, self.class_weights, tile.start, &mut self.weights);
         }
@@ -197,39 +173,12 @@ impl<'a> Pass<'a> {
         }
         let width = self.coefficients.len();
         self.features.resize(curvatures.len() * width, [0.0; LANES]);
-        for (feature, values) in self.block.columns().iter().enumerate() {
-            typed!(values, x => place(&x[tile.clone()], width, &mut self.features[feature..]));
-        }
+        interleave(self.block.columns(), tile.start, &mut self.features);
         triangle.add(&self.features, &curvatures);
         let tiles = tile.start / TILE_ROWS + 1;
         if tiles.is_multiple_of(CURVED_TILES) || tile.end >= self.curved {
             triangle.move_to(hessian_sum);
         }
-    }
-}
-
-/// Columns of different types.
-#[inline(always)]
-fn one_by_one(
-    columns: &[Values],
-    coefficients: &[f32],
-    (tile, margins): (Range<usize>, &mut [f32]),
-    (before, multipliers): (Range<usize>, &[f32]),
-    sums: &mut [Floats],
-) {
-    for ((values, c), sum) in columns.iter().zip(coefficients).zip(sums) {
-        typed!(values, x => {
-            one_margin(&x[tile.clone()], *c, margins);
-            *sum = products(&x[before.clone()], multipliers, *sum);
-        });
-    }
-}
-
-/// Copies the values of a column: index = chunk·width.
-#[inline(always)]
-fn place<T: To<f32>>(x: &[T], width: usize, features: &mut [Floats]) {
-    for (into, x) in features.chunks_mut(width).zip(x.as_chunks::<LANES>().0) {
-        into[0] = x.map(To::to);
     }
 }
 

@@ -12,6 +12,10 @@ pub(super) trait Real: Copy + Mul<Output = Self> {
     /// self·b + c, rounded once.
     fn mul_add(self, b: Self, c: Self) -> Self;
 
+    fn of_single(value: f32) -> Self;
+
+    fn of_double(value: f64) -> Self;
+
     fn to_double(self) -> f64;
 
     /// The sum of lanes, whose number is a multiple of [`LANES`], in doubles.
@@ -35,6 +39,16 @@ impl Real for f64 {
     }
 
     #[inline(always)]
+    fn of_single(value: f32) -> f64 {
+        f64::from(value)
+    }
+
+    #[inline(always)]
+    fn of_double(value: f64) -> f64 {
+        value
+    }
+
+    #[inline(always)]
     fn to_double(self) -> f64 {
         self
     }
@@ -50,33 +64,37 @@ impl Real for f32 {
     }
 
     #[inline(always)]
+    fn of_single(value: f32) -> f32 {
+        value
+    }
+
+    #[inline(always)]
+    fn of_double(value: f64) -> f32 {
+        value as f32
+    }
+
+    #[inline(always)]
     fn to_double(self) -> f64 {
         f64::from(self)
     }
 }
 
-/// A value of a column as a number that rounds compute with; a double that is none of the floats is rounded, or infinite.
-pub(super) trait To<R>: Copy {
-    fn to(self) -> R;
+/// A value of a column.
+pub(super) trait Value: Copy {
+    /// It as a number that rounds compute with; a double that is none of the floats is rounded, or infinite.
+    fn to<R: Real>(self) -> R;
 }
 
-impl<T: Copy + Into<f64>> To<f64> for T {
+impl Value for f32 {
     #[inline(always)]
-    fn to(self) -> f64 {
-        self.into()
+    fn to<R: Real>(self) -> R {
+        R::of_single(self)
     }
 }
 
-impl To<f32> for f32 {
+impl Value for f64 {
     #[inline(always)]
-    fn to(self) -> f32 {
-        self
-    }
-}
-
-impl To<f32> for f64 {
-    #[inline(always)]
-    fn to(self) -> f32 {
-        self as f32
+    fn to<R: Real>(self) -> R {
+        R::of_double(self)
     }
 }

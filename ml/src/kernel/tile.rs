@@ -1,6 +1,7 @@
 //! What the kernels of both families share: columns by their type, the rows of a tile that count, and sums in lanes.
 
 use super::math;
+use super::real::{Real, Value};
 use crate::block::{Block, Values};
 use crate::lanes::{self, LANES};
 use crate::partial::Partial;
@@ -49,7 +50,7 @@ pub(super) type Lanes = [f64; LANES];
 
 /// Copies the features of a tile: index = chunk·width + feature.
 #[inline(always)]
-pub(super) fn interleave(columns: &[Values], start: usize, features: &mut [Lanes]) {
+pub(super) fn interleave<R: Real, const L: usize>(columns: &[Values], start: usize, features: &mut [[R; L]]) {
     let width = columns.len();
     let fours = columns.as_chunks::<4>().0;
     for (number, columns) in fours.iter().enumerate() {
@@ -67,14 +68,18 @@ pub(super) fn interleave(columns: &[Values], start: usize, features: &mut [Lanes
 
 /// Copies N columns that lie side by side: what is written of a chunk is in one piece.
 #[inline(always)]
-fn place<T: Copy + Into<f64>, const N: usize>(x: [&[T]; N], width: usize, features: &mut [Lanes]) {
-    let x = x.map(|x| x.as_chunks::<LANES>().0);
+fn place<T: Value, R: Real, const L: usize, const N: usize>(
+    x: [&[T]; N],
+    width: usize,
+    features: &mut [[R; L]],
+) {
+    let x = x.map(|x| x.as_chunks::<L>().0);
     let chunks = features.len().div_ceil(width);
     let x = x.map(|x| &x[..chunks]);
     // Not `step_by`, which is not always compiled into its caller.
     for (chunk, into) in features.chunks_mut(width).enumerate() {
         for (column, x) in x.iter().enumerate() {
-            into[column] = x[chunk].map(Into::into);
+            into[column] = x[chunk].map(Value::to);
         }
     }
 }
@@ -150,9 +155,29 @@ impl LossSum {
     /// Chunks in a product at most: 2³² for s = 1.
     const MOST_CHUNKS: usize = 32;
 
+    /// Adds the losses l + log(1 + s), of s in [0, 1], of the rows from `start` on, times their weights.
+    #[inline(always)]
+    pub(super) fn add_rows(
+        &mut self,
+        (block, class_weights): (&Block, &[f64]),
+        start: usize,
+        l: &mut [f64],
+        s: &[f64],
+    ) {
+        if is_alike(block, class_weights) {
+            self.add_all_with_logarithms(l, s);
+        } else {
+            for (loss, s) in l.iter_mut().zip(s) {
+                *loss += math::ln_1p(*s);
+            }
+            weigh(block, class_weights, start, l);
+            self.add_all(l);
+        }
+    }
+
     /// Adds losses l + log(1 + s), of s in [0, 1]. Which rows share a product follows from how many came before.
     #[inline(always)]
-    pub(super) fn add_all_with_logarithms(&mut self, l: &[f64], s: &[f64]) {
+    fn add_all_with_logarithms(&mut self, l: &[f64], s: &[f64]) {
         self.add_all(l);
         let mut chunks = s.as_chunks::<LANES>().0;
         while !chunks.is_empty() {
@@ -193,6 +218,11 @@ fn add(mut sums: Lanes, values: &[f64]) -> Lanes {
         }
     }
     sums
+}
+
+/// Whether every row has the weight 1.
+pub(super) fn is_alike(block: &Block, class_weights: &[f64]) -> bool {
+    block.weight_values().is_none() && class_weights.is_empty()
 }
 
 /// The factor is rounded once, as that of a column of weights.

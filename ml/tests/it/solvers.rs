@@ -2,7 +2,7 @@
 
 use rookery_ml::{
     Ask, Block, Fit, KernelCoefficients, Precision, RowSample, Summary, Training,
-    ValidLogisticRegressionParams, accumulate,
+    ValidLogisticRegressionParams, accumulate, evaluate_blocks,
 };
 use serde_json::json;
 
@@ -197,11 +197,8 @@ fn mean_loss(blocks: &[Block], fit: &Fit) -> f64 {
         class_weights: Vec::new(),
         precision: Precision::Double,
     };
-    let mut partial = coefficients.zero_partial();
-    for block in blocks {
-        accumulate(&mut partial, block, &coefficients).expect("one shape");
-    }
-    partial.loss_sum / partial.weight_sum
+    let partials = evaluate_blocks(blocks, &[coefficients]).expect("one shape");
+    partials[0].loss_sum / partials[0].weight_sum
 }
 
 #[test]
