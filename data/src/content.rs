@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, PrimitiveArray, RecordBatch, UInt32Array};
 use arrow::compute::take_record_batch;
-use arrow::datatypes::{ArrowPrimitiveType, DataType, Float32Type, Float64Type, Int32Type, Int64Type};
+use arrow::datatypes::{
+    ArrowPrimitiveType, DataType, Float32Type, Float64Type, Int32Type, Int64Type, Schema,
+};
 use arrow::row::{RowConverter, Rows, SortField};
 use datafusion::common::Result;
 use twox_hash::XxHash3_128;
@@ -59,119 +61,100 @@ pub(crate) fn encode(columns: Vec<ArrayRef>) -> Result<Rows> {
     Ok(RowConverter::new(fields)?.convert_columns(&columns)?)
 }
 
-/// XXH3-128 over rows in their order, each as bytes with their length before them.
-#[derive(Default)]
-pub(crate) struct ContentHash {
-    hash: XxHash3_128,
-    /// Rows as they go into the hash.
-    bytes: Vec<u8>,
+/// XXH3-128 of rows in their order, as hexadecimal digits: of their number, and of each column its type, its values and which
+/// rows have none. How the rows are cut into batches plays no part.
+pub(crate) fn content_hash(schema: &Schema, batches: &[RecordBatch]) -> Result<String> {
+    let mut hash = XxHash3_128::new();
+    let rows: usize = batches.iter().map(RecordBatch::num_rows).sum();
+    hash.write(&(rows as u64).to_le_bytes());
+    for (i, field) in schema.fields().iter().enumerate() {
+        let data_type = field.data_type().to_string();
+        hash.write(&(data_type.len() as u64).to_le_bytes());
+        hash.write(data_type.as_bytes());
+        let pieces = || batches.iter().map(|batch| batch.column(i));
+        for piece in pieces() {
+            add_values(piece, &mut hash)?;
+        }
+        if matches!(field.data_type(), DataType::Utf8) {
+            pieces().for_each(|piece| add_lengths(piece, &mut hash));
+        }
+        add_nulls(pieces(), &mut hash);
+    }
+    Ok(format!("{:032x}", hash.finish_128()))
 }
 
-impl ContentHash {
-    /// Adds rows.
-    pub(crate) fn add(&mut self, rows: &RecordBatch) -> Result<()> {
-        const ROWS_AT_ONCE: usize = 512;
-        for start in (0..rows.num_rows()).step_by(ROWS_AT_ONCE) {
-            let some = rows.slice(start, ROWS_AT_ONCE.min(rows.num_rows() - start));
-            if !self.add_numbers(&some) {
-                self.add_encoded(some.columns().to_vec())?;
+/// Adds a column's values, of fixed width or as text without ends.
+fn add_values(column: &ArrayRef, hash: &mut XxHash3_128) -> Result<()> {
+    match column.data_type() {
+        DataType::Int32 => add_numbers(column.as_primitive::<Int32Type>(), hash, i32::to_le_bytes),
+        DataType::Int64 => add_numbers(column.as_primitive::<Int64Type>(), hash, i64::to_le_bytes),
+        DataType::Float32 => add_numbers(column.as_primitive::<Float32Type>(), hash, f32::to_le_bytes),
+        DataType::Float64 => add_numbers(column.as_primitive::<Float64Type>(), hash, f64::to_le_bytes),
+        DataType::Utf8 => {
+            let text = column.as_string::<i32>();
+            match (text.null_count(), text.offsets().first(), text.offsets().last()) {
+                (0, Some(first), Some(last)) => {
+                    hash.write(&text.value_data()[*first as usize..*last as usize])
+                }
+                _ => text
+                    .iter()
+                    .flatten()
+                    .for_each(|value| hash.write(value.as_bytes())),
             }
         }
-        Ok(())
-    }
-
-    /// The hash of what was added, as hexadecimal digits.
-    pub(crate) fn finish(self) -> String {
-        format!("{:032x}", self.hash.finish_128())
-    }
-
-    fn add_encoded(&mut self, columns: Vec<ArrayRef>) -> Result<()> {
-        for row in &encode(columns)? {
-            let row = row.as_ref();
-            self.hash.write(&(row.len() as u64).to_le_bytes());
-            self.hash.write(row);
+        _ => {
+            for row in &encode(vec![Arc::clone(column)])? {
+                let row = row.as_ref();
+                hash.write(&(row.len() as u64).to_le_bytes());
+                hash.write(row);
+            }
         }
-        Ok(())
     }
-
-    /// Adds rows of numbers with the bytes that [`encode`] would make of them, without its detours; whether they are such.
-    fn add_numbers(&mut self, rows: &RecordBatch) -> bool {
-        let widths: Option<Vec<usize>> = rows.columns().iter().map(number_width).collect();
-        let Some(widths) = widths else { return false };
-        let length: usize = widths.iter().sum();
-        let stride = size_of::<u64>() + length;
-        self.bytes.resize(stride * rows.num_rows(), 0);
-        for row in self.bytes.chunks_exact_mut(stride) {
-            row[..size_of::<u64>()].copy_from_slice(&(length as u64).to_le_bytes());
-        }
-        let mut at = size_of::<u64>();
-        for (column, width) in rows.columns().iter().zip(widths) {
-            write_numbers(column, &mut self.bytes, stride, at);
-            at += width;
-        }
-        self.hash.write(&self.bytes);
-        true
-    }
+    Ok(())
 }
 
-/// Bytes that a value takes, if it is a number: one says that it is there, then what the type has.
-fn number_width(column: &ArrayRef) -> Option<usize> {
-    match column.data_type() {
-        DataType::Int32 | DataType::Float32 => Some(1 + 4),
-        DataType::Int64 | DataType::Float64 => Some(1 + 8),
-        _ => None,
-    }
-}
-
-/// Writes a column of numbers into rows of `stride` bytes, from the byte `at` of each.
-fn write_numbers(column: &ArrayRef, rows: &mut [u8], stride: usize, at: usize) {
-    // Bytes compare as the values do: the sign bit is turned around, and with it the others of a negative float.
-    match column.data_type() {
-        DataType::Int32 => write(column.as_primitive::<Int32Type>(), rows, stride, at, |value| {
-            (value ^ i32::MIN).to_be_bytes()
-        }),
-        DataType::Int64 => write(column.as_primitive::<Int64Type>(), rows, stride, at, |value| {
-            (value ^ i64::MIN).to_be_bytes()
-        }),
-        DataType::Float32 => write(column.as_primitive::<Float32Type>(), rows, stride, at, |value| {
-            let bits = value.to_bits() as i32;
-            ((bits ^ (((bits >> 31) as u32) >> 1) as i32) ^ i32::MIN).to_be_bytes()
-        }),
-        DataType::Float64 => write(column.as_primitive::<Float64Type>(), rows, stride, at, |value| {
-            let bits = value.to_bits() as i64;
-            ((bits ^ (((bits >> 63) as u64) >> 1) as i64) ^ i64::MIN).to_be_bytes()
-        }),
-        _ => {}
-    }
-}
-
-fn write<T: ArrowPrimitiveType, const BYTES: usize>(
+/// Adds numbers as their bytes in memory, the lowest first; zeros where there is none.
+fn add_numbers<T: ArrowPrimitiveType, const BYTES: usize>(
     column: &PrimitiveArray<T>,
-    rows: &mut [u8],
-    stride: usize,
-    at: usize,
+    hash: &mut XxHash3_128,
     bytes: impl Fn(T::Native) -> [u8; BYTES],
 ) {
-    let into = || at..at + 1 + BYTES;
-    for (row, value) in rows.chunks_exact_mut(stride).zip(column.values()) {
-        let row = &mut row[into()];
-        row[0] = 1;
-        row[1..].copy_from_slice(&bytes(*value));
-    }
-    if column.null_count() == 0 {
+    if column.null_count() == 0 && cfg!(target_endian = "little") {
+        hash.write(column.values().inner().as_slice());
         return;
     }
-    for (i, row) in rows.chunks_exact_mut(stride).enumerate() {
-        if column.is_null(i) {
-            row[into()].fill(0);
+    let values = column.iter().map(|value| value.map_or([0; BYTES], &bytes));
+    hash.write(values.collect::<Vec<_>>().as_flattened());
+}
+
+/// Adds how many bytes the texts have; none where there is no text.
+fn add_lengths(column: &ArrayRef, hash: &mut XxHash3_128) {
+    let text = column.as_string::<i32>();
+    let lengths = text
+        .iter()
+        .map(|text| (text.map_or(0, str::len) as u64).to_le_bytes());
+    hash.write(lengths.collect::<Vec<_>>().as_flattened());
+}
+
+/// Adds the numbers of the rows without a value, and how many there are.
+fn add_nulls<'a>(pieces: impl Iterator<Item = &'a ArrayRef>, hash: &mut XxHash3_128) {
+    let (mut first, mut count) = (0, 0_u64);
+    for piece in pieces {
+        if piece.null_count() > 0 {
+            for row in (0..piece.len()).filter(|row| piece.is_null(*row)) {
+                hash.write(&((first + row) as u64).to_le_bytes());
+                count += 1;
+            }
         }
+        first += piece.len();
     }
+    hash.write(&count.to_le_bytes());
 }
 
 #[cfg(test)]
 mod tests {
-    use arrow::array::{Float32Array, Float64Array, Int32Array, Int64Array};
-    use arrow::datatypes::{Field, Schema};
+    use arrow::array::{BooleanArray, Float32Array, Float64Array, Int32Array, Int64Array, StringArray};
+    use arrow::datatypes::Field;
     use proptest::prelude::*;
 
     use super::*;
@@ -183,25 +166,78 @@ mod tests {
         RecordBatch::try_new(Arc::new(schema), columns).unwrap()
     }
 
+    fn hash(batches: &[RecordBatch]) -> String {
+        content_hash(&batches[0].schema(), batches).unwrap()
+    }
+
+    fn of_all_types(values: &[(Option<f64>, Option<i64>)]) -> RecordBatch {
+        let (numbers, whole) = (
+            || values.iter().map(|(x, _)| *x),
+            || values.iter().map(|(_, i)| *i),
+        );
+        batch(vec![
+            Arc::new(numbers().collect::<Float64Array>()),
+            Arc::new(numbers().map(|x| x.map(|x| x as f32)).collect::<Float32Array>()),
+            Arc::new(whole().collect::<Int64Array>()),
+            Arc::new(whole().map(|i| i.map(|i| i as i32)).collect::<Int32Array>()),
+            Arc::new(
+                whole()
+                    .map(|i| i.map(|i| (i % 1000).to_string()))
+                    .collect::<StringArray>(),
+            ),
+            Arc::new(whole().map(|i| i.map(|i| i > 0)).collect::<BooleanArray>()),
+        ])
+    }
+
     proptest! {
         #[test]
-        fn numbers_have_the_bytes_of_the_row_format(
-            values in prop::collection::vec((any::<Option<f64>>(), any::<Option<i64>>()), 1..1300),
-            cut in 0_usize..1300,
+        fn cuts_play_no_part_and_every_value_does(
+            values in prop::collection::vec((any::<Option<f64>>(), any::<Option<i64>>()), 1..300),
+            cut in 0_usize..300,
+            changed in 0_usize..300,
         ) {
-            let columns: Vec<ArrayRef> = vec![
-                Arc::new(values.iter().map(|(x, _)| *x).collect::<Float64Array>()),
-                Arc::new(values.iter().map(|(x, _)| x.map(|x| x as f32)).collect::<Float32Array>()),
-                Arc::new(values.iter().map(|(_, i)| *i).collect::<Int64Array>()),
-                Arc::new(values.iter().map(|(_, i)| i.map(|i| i as i32)).collect::<Int32Array>()),
-            ];
-            let rows = batch(columns.clone());
-            let cut = cut.min(values.len());
-            let (mut quick, mut plain) = (ContentHash::default(), ContentHash::default());
-            quick.add(&rows.slice(0, cut)).unwrap();
-            quick.add(&rows.slice(cut, values.len() - cut)).unwrap();
-            plain.add_encoded(columns).unwrap();
-            prop_assert_eq!(quick.finish(), plain.finish());
+            let rows = of_all_types(&values);
+            let (cut, changed) = (cut.min(values.len()), changed % values.len());
+            let whole = hash(std::slice::from_ref(&rows));
+            prop_assert_eq!(&hash(&[rows.slice(0, cut), rows.slice(cut, values.len() - cut)]), &whole);
+            let mut other = values.clone();
+            other[changed].0 = match other[changed].0 {
+                Some(_) => None,
+                None => Some(0.0),
+            };
+            prop_assert_ne!(&hash(&[of_all_types(&other)]), &whole);
+            other = values;
+            other[changed].1 = other[changed].1.map_or(Some(0), |value| Some(value ^ 1));
+            prop_assert_ne!(&hash(&[of_all_types(&other)]), &whole);
         }
+    }
+
+    #[test]
+    fn what_looks_alike_is_told_apart() {
+        let text = |texts: &[Option<&str>]| batch(vec![Arc::new(StringArray::from(texts.to_vec()))]);
+        let hashes = [
+            hash(&[text(&[Some("ab"), Some("c")])]),
+            hash(&[text(&[Some("a"), Some("bc")])]),
+            hash(&[text(&[Some("abc"), Some("")])]),
+            hash(&[text(&[Some("abc"), None])]),
+            hash(&[text(&[None, Some("abc")])]),
+            hash(&[batch(vec![Arc::new(Int32Array::from(vec![0]))])]),
+            hash(&[batch(vec![Arc::new(Float32Array::from(vec![0.0]))])]),
+            hash(&[batch(vec![Arc::new(Float32Array::from(vec![-0.0]))])]),
+        ];
+        let different: std::collections::BTreeSet<&String> = hashes.iter().collect();
+        assert_eq!(different.len(), hashes.len());
+    }
+
+    #[test]
+    fn what_is_behind_a_null_plays_no_part() {
+        let with = |behind: f32| {
+            let nulls = vec![true, false].into();
+            batch(vec![Arc::new(Float32Array::new(
+                vec![1.0, behind].into(),
+                Some(nulls),
+            ))])
+        };
+        assert_eq!(hash(&[with(2.0)]), hash(&[with(3.0)]));
     }
 }

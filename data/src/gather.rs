@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::cache::{CachedPartition, PartitionCache, memory_bytes};
 use crate::cache_exec::{Arrival, CacheSpec};
 use crate::clean::DROPPED_COLUMN;
-use crate::content::{ContentHash, columns_of, encode, sorted_by_content};
+use crate::content::{columns_of, content_hash, encode, sorted_by_content};
 use crate::error::DataError;
 use crate::lean::{Kept, gather};
 use crate::spec::SplitMethod;
@@ -247,10 +247,7 @@ impl Gatherer {
             open.ordinals = (0..rows.num_rows() as u64).collect();
             open.kept = vec![rows];
         }
-        let mut content_hash = ContentHash::default();
-        for rows in &open.kept {
-            content_hash.add(rows)?;
-        }
+        let content_hash = content_hash(&self.schema, &open.kept)?;
         let parts = self.split(number, &open.kept, &open.ordinals)?;
         let parts = parts
             .iter()
@@ -264,7 +261,7 @@ impl Gatherer {
             dropped: open.dropped,
             parts: parts.iter().map(|part| part.rows.num_rows() as u64).collect(),
             memory_bytes: memory_bytes as u64,
-            content_hash: content_hash.finish(),
+            content_hash,
         };
         let partition = CachedPartition {
             schema: Arc::clone(&self.schema),

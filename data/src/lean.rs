@@ -67,14 +67,14 @@ fn gather_column(
     match data_type {
         DataType::Float32 if is_full => Ok(singles(values::<Float32Type>(pieces, rows))),
         DataType::Float64 if is_full => {
-            let doubles = values::<Float64Type>(pieces, rows);
+            let column = values::<Float64Type>(pieces, rows);
+            let values = &column.values[..column.count];
             // Without a branch inside, which makes vectors of it.
-            Ok(
-                match doubles.iter().fold(true, |all, value| all & is_single(*value)) {
-                    true => singles(doubles.iter().map(|value| *value as f32).collect()),
-                    false => self::doubles(doubles),
-                },
-            )
+            let are_single = values.iter().fold(true, |all, value| all & is_single(*value));
+            Ok(match are_single {
+                true => singles(padded(values.iter().map(|value| *value as f32).collect())),
+                false => doubles(column),
+            })
         }
         _ => {
             let taken = pieces
@@ -117,9 +117,19 @@ fn narrowed(column: ArrayRef) -> ArrayRef {
     Arc::new(Float32Array::new(values.into(), doubles.nulls().cloned()))
 }
 
-/// The chosen values, with room behind them for [`padded`].
-fn values<T: ArrowPrimitiveType>(pieces: &[&ArrayRef], rows: &[UInt32Array]) -> Vec<T::Native> {
+/// The chosen values, with zeros behind them; not copied where they are a piece's as they have to be.
+fn values<T: ArrowPrimitiveType>(pieces: &[&ArrayRef], rows: &[UInt32Array]) -> Padded<T> {
     let count = rows.iter().map(Array::len).sum();
+    if let ([piece], [_]) = (pieces, rows) {
+        let values = piece.as_primitive::<T>().values();
+        let is_whole = count == values.len() && count == SharedColumn::padded(count);
+        if is_whole && values.inner().capacity() == size_of_val::<[T::Native]>(values) {
+            return Padded {
+                values: values.clone(),
+                count,
+            };
+        }
+    }
     let mut chosen = Vec::with_capacity(SharedColumn::padded(count));
     for (piece, rows) in pieces.iter().zip(rows) {
         let (values, rows) = (piece.as_primitive::<T>().values(), rows.values());
@@ -128,7 +138,7 @@ fn values<T: ArrowPrimitiveType>(pieces: &[&ArrayRef], rows: &[UInt32Array]) -> 
             None => chosen.extend(rows.iter().map(|row| values[*row as usize])),
         }
     }
-    chosen
+    padded(chosen)
 }
 
 /// The range of ascending numbers that leave none out.
@@ -137,24 +147,32 @@ fn in_a_row(rows: &[u32]) -> Option<std::ops::Range<usize>> {
     (last - first + 1 == rows.len()).then_some(first..last + 1)
 }
 
-fn singles(values: Vec<f32>) -> (ArrayRef, Option<SharedColumn>) {
-    let (column, values) = padded::<Float32Type>(values);
-    (column, Some(SharedColumn::Single(Arc::new(values))))
+fn singles(column: Padded<Float32Type>) -> (ArrayRef, Option<SharedColumn>) {
+    let array = unpadded::<Float32Type>(&column.values, column.count);
+    (array, Some(SharedColumn::Single(Arc::new(column.values))))
 }
 
-fn doubles(values: Vec<f64>) -> (ArrayRef, Option<SharedColumn>) {
-    let (column, values) = padded::<Float64Type>(values);
-    (column, Some(SharedColumn::Double(Arc::new(values))))
+fn doubles(column: Padded<Float64Type>) -> (ArrayRef, Option<SharedColumn>) {
+    let array = unpadded::<Float64Type>(&column.values, column.count);
+    (array, Some(SharedColumn::Double(Arc::new(column.values))))
 }
 
-/// The values as a column and, in the same memory, with the zeros behind them that blocks need.
-fn padded<T: ArrowPrimitiveType>(mut values: Vec<T::Native>) -> (ArrayRef, ScalarBuffer<T::Native>) {
-    let rows = values.len();
+/// A column's values and, behind them, the zeros that blocks need.
+struct Padded<T: ArrowPrimitiveType> {
+    values: ScalarBuffer<T::Native>,
+    /// How many there are without the zeros.
+    count: usize,
+}
+
+fn padded<T: ArrowPrimitiveType>(mut values: Vec<T::Native>) -> Padded<T> {
+    let count = values.len();
     // Of exactly the bytes that it needs.
-    values.reserve_exact(SharedColumn::padded(rows) - rows);
-    values.resize(SharedColumn::padded(rows), T::Native::default());
-    let padded = ScalarBuffer::from(values);
-    (unpadded::<T>(&padded, rows), padded)
+    values.reserve_exact(SharedColumn::padded(count) - count);
+    values.resize(SharedColumn::padded(count), T::Native::default());
+    Padded {
+        values: values.into(),
+        count,
+    }
 }
 
 /// The column of `rows` values that have zeros behind them. It shares them.
@@ -247,5 +265,37 @@ mod tests {
         assert_eq!(kept.column(0).get_buffer_memory_size(), 8 * size_of::<f32>());
         let nothing = gather(&schema(), &[], &[]).unwrap().rows;
         assert_eq!((nothing.num_rows(), nothing.num_columns()), (0, 4));
+    }
+
+    #[test]
+    fn what_is_as_it_has_to_be_is_not_copied() {
+        let schema = Arc::new(Schema::new(vec![Field::new("x", DataType::Float32, true)]));
+        let address = |batch: &RecordBatch| batch.column(0).as_primitive::<Float32Type>().values().as_ptr();
+        let all = |count: u32| UInt32Array::from_iter_values(0..count);
+        // (values there, room for them, rows chosen): of full lanes and without anything behind, or copied.
+        for (length, room, chosen, is_copied) in [
+            (16, 16, 16, false),
+            (16, 17, 16, true),
+            (16, 16, 8, true),
+            (15, 15, 15, true),
+        ] {
+            let mut values = Vec::with_capacity(room);
+            values.extend((0..length).map(|i| i as f32));
+            let column: ArrayRef = Arc::new(Float32Array::from(values));
+            let batch = RecordBatch::try_new(Arc::clone(&schema), vec![column]).unwrap();
+            let kept = gather(&schema, std::slice::from_ref(&batch), &[all(chosen)]).unwrap();
+            let case = format!("{length} of {room}, {chosen} chosen");
+            assert_eq!(address(&kept.rows) != address(&batch), is_copied, "{case}");
+            let bytes = SharedColumn::padded(chosen as usize) * size_of::<f32>();
+            assert_eq!(kept.rows.column(0).get_buffer_memory_size(), bytes, "{case}");
+            let Some(SharedColumn::Single(shared)) = kept.shared(0) else {
+                panic!("{case}")
+            };
+            assert_eq!(
+                (**shared).as_ref().len(),
+                SharedColumn::padded(chosen as usize),
+                "{case}"
+            );
+        }
     }
 }

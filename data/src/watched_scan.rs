@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use datafusion::common::Result;
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode, TreeNodeRecursion};
+use datafusion::datasource::physical_plan::ParquetSource;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_plan::metrics::MetricsSet;
@@ -16,22 +17,34 @@ use datafusion::physical_plan::{
 use futures::{TryStreamExt, stream};
 
 use crate::activity::Kind;
+use crate::cache_exec::{Arrival, CachePartitionExec};
 use crate::csv_decode::DecodedScanExec;
 use crate::stores::{WorkerSources, dataset_of};
 use crate::table::partitioned_scan;
 
-/// The plan with each scan of a source watched.
-pub(crate) fn watch_scans(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
+/// Rows of a Parquet file that come at once where a partition's come in order: its columns are decoded one after the other,
+/// each with its dictionary in the processor's cache, and may be kept as they come.
+const ROWS_AT_ONCE: usize = 1 << 17;
+
+/// The plan with each scan of a source watched; its batches are as large as they should be unless memory `is_limited`.
+pub(crate) fn watch_scans(plan: Arc<dyn ExecutionPlan>, is_limited: bool) -> Result<Arc<dyn ExecutionPlan>> {
+    let at_once = !is_limited && plan.exists(|node| Ok(is_in_order(node)))?;
     let watch = |node: Arc<dyn ExecutionPlan>| {
         let (scan, pieces) = match node.downcast_ref::<DecodedScanExec>() {
             // What runs is not what it holds.
             Some(decoded) => (decoded.decoding(), decoded.pieces()),
             None => (Some(Arc::clone(&node)), partitioned_scan(&node)),
         };
+        let is_parquet = pieces.is_some_and(|pieces| pieces.file_source().is::<ParquetSource>());
         let dataset = pieces.map(|pieces| dataset_of(&pieces.object_store_url));
         Ok(match (scan, dataset) {
             (Some(scan), Some(dataset)) => {
-                let watched = Arc::new(WatchedScanExec { scan, dataset });
+                let batch_rows = (at_once && is_parquet).then_some(ROWS_AT_ONCE);
+                let watched = Arc::new(WatchedScanExec {
+                    scan,
+                    dataset,
+                    batch_rows,
+                });
                 Transformed::new(watched as _, true, TreeNodeRecursion::Jump)
             }
             _ => Transformed::no(node),
@@ -40,11 +53,32 @@ pub(crate) fn watch_scans(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn Execut
     plan.transform_down(watch).data()
 }
 
+fn is_in_order(node: &Arc<dyn ExecutionPlan>) -> bool {
+    node.downcast_ref::<CachePartitionExec>()
+        .is_some_and(|keeping| keeping.spec().arrival == Arrival::InOrder)
+}
+
+/// The same context with batches of another size.
+fn with_batch_rows(context: &TaskContext, rows: usize) -> Arc<TaskContext> {
+    Arc::new(TaskContext::new(
+        context.task_id(),
+        context.session_id(),
+        context.session_config().clone().with_batch_size(rows),
+        context.scalar_functions().clone(),
+        context.higher_order_functions().clone(),
+        context.aggregate_functions().clone(),
+        context.window_functions().clone(),
+        context.runtime_env(),
+    ))
+}
+
 /// A scan with its place in the plan.
 #[derive(Debug)]
 struct WatchedScanExec {
     scan: Arc<dyn ExecutionPlan>,
     dataset: String,
+    /// Rows of its batches, if not as many as others have.
+    batch_rows: Option<usize>,
 }
 
 impl DisplayAs for WatchedScanExec {
@@ -97,6 +131,10 @@ impl ExecutionPlan for WatchedScanExec {
         let sources = context.session_config().get_extension::<WorkerSources>();
         let watched =
             sources.and_then(|sources| Some((sources.activity(&self.dataset)?, sources.read_delay())));
+        let context = match self.batch_rows {
+            Some(rows) => with_batch_rows(&context, rows),
+            None => context,
+        };
         let rows = self.scan.execute(partition, context)?;
         let Some((activity, delay)) = watched else {
             return Ok(rows);

@@ -11,6 +11,8 @@ mod tables;
 
 use tables::{Dense, Table};
 
+use crate::number::Number;
+
 /// Different keys that are told apart.
 const LIMIT: usize = 1024;
 /// Bins of a histogram.
@@ -29,7 +31,7 @@ pub(crate) struct Buckets {
 
 impl Buckets {
     /// Counts `values`, none of which is NaN.
-    pub(crate) fn add_all(&mut self, values: &[f64]) {
+    pub(crate) fn add_all<T: Number>(&mut self, values: &[T]) {
         let mut dense = Dense::default();
         for values in values.chunks(Dense::MOST_VALUES) {
             if !self.add_densely(values, &mut dense) {
@@ -39,7 +41,7 @@ impl Buckets {
     }
 
     /// Counts values that lie close together, by tables with a place for each key; returns whether it did.
-    fn add_densely(&mut self, values: &[f64], dense: &mut Dense) -> bool {
+    fn add_densely<T: Number>(&mut self, values: &[T], dense: &mut Dense) -> bool {
         let Some(counted) = dense.count(values, self.shift) else {
             return false;
         };
@@ -56,14 +58,15 @@ impl Buckets {
         true
     }
 
-    fn add_by_hash(&mut self, values: &[f64]) {
+    fn add_by_hash<T: Number>(&mut self, values: &[T]) {
         let mut table = Table::new();
         for value in values {
-            let counted = table.add(key(*value) >> self.shift);
+            let key = key((*value).into());
+            let counted = table.add(key >> self.shift);
             if !counted {
                 self.take(&mut table);
                 // The shift may be larger now.
-                table.add(key(*value) >> self.shift);
+                table.add(key >> self.shift);
             }
         }
         self.take(&mut table);
@@ -266,6 +269,41 @@ mod tests {
         assert!(!by_table.add_densely(&values[..1000], &mut dense), "few");
         let few_different: Vec<f64> = (0..4000).map(|i| f64::from(i % 17)).collect();
         assert!(!Buckets::default().add_densely(&few_different, &mut dense));
+    }
+
+    #[test]
+    fn floats_are_counted_as_the_same_doubles() {
+        let uneven = |i: u32| (i.wrapping_mul(2_654_435_761) % 2_000_003) as f32 / 1e3 - 700.0;
+        let plain: Vec<f32> = (0..5000).map(uneven).collect();
+        let with = |more: &[f32]| -> Vec<f32> { plain.iter().chain(more).copied().collect() };
+        let scaled = |by: f32| -> Vec<f32> { plain.iter().map(|value| value * by).collect() };
+        let cases = [
+            (plain.clone(), true),
+            (with(&[0.0, -0.0]), true),
+            (scaled(1e35), true),
+            (plain.iter().map(|value| value.abs() + 0.5).collect(), true),
+            // Whose places would be too wide.
+            (with(&[f32::MIN_POSITIVE, f32::MAX]), false),
+            // Whose bits are not the first ones of the same double's.
+            (with(&[f32::MIN_POSITIVE / 2.0]), false),
+            (with(&[f32::NEG_INFINITY]), false),
+            (scaled(1e-42), false),
+            // So near to each other that a double's shift would cut nothing of a float.
+            (
+                (0..5000)
+                    .map(|i| 1.0 + (i % 3000) as f32 * f32::EPSILON)
+                    .collect(),
+                false,
+            ),
+        ];
+        for (floats, is_dense) in cases {
+            let doubles: Vec<f64> = floats.iter().copied().map(f64::from).collect();
+            let mut by_table = Buckets::default();
+            assert_eq!(by_table.add_densely(&floats, &mut Dense::default()), is_dense);
+            let mut counted = Buckets::default();
+            counted.add_all(&floats);
+            assert_eq!(counted, of(&doubles));
+        }
     }
 
     proptest! {

@@ -7,6 +7,8 @@ mod whole;
 
 use whole::Whole;
 
+use crate::number::Number;
+
 use serde::{Deserialize, Serialize};
 
 /// Exponents that share a whole number. 53 bits of a double shifted by less than this leave room for 2^42 of them.
@@ -39,11 +41,11 @@ impl ExactSum {
     }
 
     /// Adds `values`, all of them finite.
-    pub(crate) fn add_all(&mut self, values: &[f64]) {
+    pub(crate) fn add_all<T: Number>(&mut self, values: &[T]) {
         for chunk in values.chunks(in_doubles::CHUNK) {
             match in_doubles::sums(chunk) {
                 Some(sums) => sums.into_iter().for_each(|sum| self.add(sum)),
-                None => chunk.iter().for_each(|value| self.add(*value)),
+                None => chunk.iter().for_each(|value| self.add((*value).into())),
             }
         }
     }

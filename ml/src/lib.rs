@@ -58,6 +58,7 @@ mod linfa_api;
 mod logistic_regression;
 mod metrics;
 mod model;
+mod number;
 pub mod optimizer;
 mod partial;
 mod pipeline;

@@ -135,6 +135,9 @@ pub(crate) async fn worker(args: WorkerArgs, places: &Places, output: &mut Outpu
     if args.baseline_instructions {
         rookery_ml::force_baseline_instructions();
     }
+    if config.memory.is_none() {
+        keep_large_pieces();
+    }
     config.answer_delay = Duration::from_millis(args.answer_delay_ms.unwrap_or(0));
     config.read_delay = Duration::from_millis(args.read_delay_ms.unwrap_or(0));
     let (worker, driver) = (listen::display(&url), listen::display(&driver));
@@ -149,6 +152,14 @@ pub(crate) async fn worker(args: WorkerArgs, places: &Places, output: &mut Outpu
         false => output.line(&format!("worker   {worker}  threads {threads}  driver {driver}")),
     }
     rookery_worker::run(config, listener, shutdown).await
+}
+
+/// Tells glibc that large pieces of memory come and go: it learns from the first large one that is given back, and from then on
+/// uses such pieces again instead of asking the kernel for new pages each time. Elsewhere it does nothing.
+fn keep_large_pieces() {
+    /// Just below the largest from which glibc learns (`DEFAULT_MMAP_THRESHOLD_MAX`); its pages are never touched.
+    const BYTES: usize = (32 << 20) - (64 << 10);
+    drop(std::hint::black_box(Vec::<u8>::with_capacity(BYTES)));
 }
 
 /// Where to listen. Only where all speak TLS can that be an address that other machines reach.

@@ -49,6 +49,7 @@ pub fn worker_service(
 + Sync
 + 'static {
     let readable = Arc::clone(&sources);
+    let is_limited = cache.limit().is_some();
     let runtime = runtime(sources, cache.limit().map(|limit| &**limit));
     let worker = Worker::from_session_builder(move |context: WorkerQueryContext| {
         let (cache, channels, sources) = (Arc::clone(&cache), channels.clone(), Arc::clone(&readable));
@@ -57,8 +58,8 @@ pub fn worker_service(
                 .builder
                 .with_distributed_user_codec(PlanCodec)
                 .with_distributed_channel_resolver(channels)
-                .with_distributed_worker_plan_rewrite_handler(|event: WorkerPlanRewriteEvent<'_>| {
-                    watch_scans(event.plan).map(WorkerPlanRewriteEventResponse::new)
+                .with_distributed_worker_plan_rewrite_handler(move |event: WorkerPlanRewriteEvent<'_>| {
+                    watch_scans(event.plan, is_limited).map(WorkerPlanRewriteEventResponse::new)
                 });
             let config = builder.config().take().unwrap_or_default();
             *builder.config() = Some(worker_config(config, cache, sources));

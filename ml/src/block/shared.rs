@@ -11,6 +11,7 @@ use std::sync::Arc;
 use super::{BLOCK_ROWS, Block, Values};
 use crate::frame::Frame;
 use crate::lanes::{self, LANES};
+use crate::number;
 use crate::row;
 
 /// A feature of a partition's rows, row by row; behind the last one zeros until its lane is full.
@@ -40,19 +41,15 @@ impl SharedColumn {
 
     /// Whether there are values for `rows` rows and their padding, all of them finite.
     fn is_usable(&self, rows: usize) -> bool {
-        // A loop without a branch inside, which vectorises.
-        fn finite<T: Copy>(values: &[T], is_finite: impl Fn(T) -> bool) -> bool {
-            values.iter().fold(true, |all, value| all & is_finite(*value))
-        }
         let length = Self::padded(rows);
         match self {
             SharedColumn::Single(values) => {
                 let values = (**values).as_ref();
-                values.len() == length && finite(values, f32::is_finite)
+                values.len() == length && number::all_finite(values)
             }
             SharedColumn::Double(values) => {
                 let values = (**values).as_ref();
-                values.len() == length && finite(values, f64::is_finite)
+                values.len() == length && number::all_finite(values)
             }
         }
     }

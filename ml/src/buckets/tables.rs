@@ -1,10 +1,7 @@
 //! Tables that count keys before they are put in order.
 
-use pulp::NullaryFnOnce;
-
 use super::key;
-use crate::lanes::LANES;
-use crate::simd;
+use crate::number::{self, Number, Span};
 
 /// Counts of few keys, found by hashing: a value costs less than in an ordered map.
 pub(super) struct Table {
@@ -74,27 +71,47 @@ impl Dense {
     pub(super) const MOST_VALUES: usize = 1 << 14;
     /// With fewer values the table would cost more than it saves.
     const FEWEST_VALUES: usize = 1 << 10;
+    /// Places of a table for the numbers of one sign: 64 KiB.
+    const PLACES: u64 = 1 << 14;
+    /// Values whose places are found before they are counted.
+    const AT_ONCE: usize = 1 << 10;
 
-    /// Counts values, none of which is NaN, with a shift of at least `shift`, the smallest with which they fit into the table;
-    /// `None` where they are few.
-    pub(super) fn count(&mut self, values: &[f64], shift: u32) -> Option<Counted> {
+    /// Counts values, none of which is NaN, with a shift of at least `shift`, the smallest with which they fit into the table; `None` where
+    /// they are few, or lie as no table has places for.
+    pub(super) fn count<T: Number>(&mut self, values: &[T], shift: u32) -> Option<Counted> {
         if values.len() < Self::FEWEST_VALUES {
             return None;
         }
-        let (negative, positive) = Span::of(values);
-        let shift = shift.max(negative.shift()).max(positive.shift());
-        let (below, above) = (negative.least >> shift, positive.least >> shift);
-        let zero = negative.places(shift);
-        self.places.clear();
-        self.places.resize(zero + 1 + positive.places(shift), 0);
-        // By sign. No branch on it: which one comes is hard to foresee.
-        let offsets = [(zero as u64 + 1).wrapping_sub(above), 0_u64.wrapping_sub(below)];
-        for value in values {
-            let magnitude = value.abs().to_bits();
-            let offset = offsets[usize::from(value.is_sign_negative())];
-            let place = (magnitude >> shift).wrapping_add(offset) as usize;
-            self.places[if magnitude == 0 { zero } else { place }] += 1;
+        let [negative, positive] = number::spans(values);
+        let shift = shift.max(shift_of(negative)).max(shift_of(positive));
+        if ![negative, positive]
+            .iter()
+            .all(|span| T::has_high_bits(*span, shift))
+        {
+            return None;
         }
+        let zero = places(negative, shift);
+        self.places.clear();
+        self.places.resize(zero + 1 + places(positive, shift), 0);
+        let first_positive = zero as u32 + 1;
+        let offsets = [
+            0_u32.wrapping_sub(T::high_bits(negative.least, shift)),
+            first_positive.wrapping_sub(T::high_bits(positive.least, shift)),
+        ];
+        let mut found = [0; Self::AT_ONCE];
+        for values in values.chunks(Self::AT_ONCE) {
+            let found = &mut found[..values.len()];
+            number::places(values, shift, offsets, zero as u32, found);
+            for place in found {
+                self.places[*place as usize] += 1;
+            }
+        }
+        Some(self.counted(shift, negative.least >> shift, zero, positive.least >> shift))
+    }
+
+    /// What the table holds: the place of `zero`, before it the negative numbers, whose magnitudes begin with `below` without
+    /// the last `shift` bits, behind it the positive ones, which begin with `above`.
+    fn counted(&self, shift: u32, below: u64, zero: usize, above: u64) -> Counted {
         // Keys ascend with the numbers, so those of negative ones descend with their magnitudes.
         let (negatives, rest) = self.places.split_at(zero);
         let (first, zero) = (key(-f64::from_bits(1)) >> shift, key(0.0) >> shift);
@@ -112,84 +129,19 @@ impl Dense {
                 _ => counts.push((key, u64::from(count))),
             }
         }
-        Some(Counted { shift, counts })
+        Counted { shift, counts }
     }
 }
 
-struct Spans<'a>(&'a [f64]);
-
-impl NullaryFnOnce for Spans<'_> {
-    type Output = (Span, Span);
-
-    #[inline(always)]
-    fn call(self) -> (Span, Span) {
-        Span::both(self.0)
-    }
+/// The smallest shift that leaves few enough places.
+fn shift_of(span: Span) -> u32 {
+    let fits = |shift: &u32| span.is_empty() || (span.most >> shift) - (span.least >> shift) < Dense::PLACES;
+    (0..u64::BITS).find(fits).unwrap_or(u64::BITS - 1)
 }
 
-/// The bits of the least and the largest magnitude of the values of one sign; none if the least is above the largest.
-struct Span {
-    least: u64,
-    most: u64,
-}
-
-impl Span {
-    /// Places of a table: 64 KiB.
-    const PLACES: u64 = 1 << 14;
-
-    /// The spans of the negative and of the positive numbers.
-    fn of(values: &[f64]) -> (Span, Span) {
-        simd::dispatch(Spans(values))
-    }
-
-    /// By their bits, without a comparison whose outcome would have to be kept: a sign is a mask, and what a mask takes away
-    /// is above all magnitudes or 0.
-    #[inline(always)]
-    fn both(values: &[f64]) -> (Span, Span) {
-        let (mut least, mut most) = ([[u64::MAX; LANES]; 2], [[0; LANES]; 2]);
-        let mut add = |values: &[f64; LANES]| {
-            for lane in 0..LANES {
-                let bits = values[lane].to_bits();
-                let (magnitude, negative) = (bits & (u64::MAX >> 1), ((bits as i64) >> 63) as u64);
-                // Zero is no magnitude of either sign: one less than it is above all others.
-                let from_0 = magnitude.wrapping_sub(1);
-                least[0][lane] = least[0][lane].min(from_0 | !negative);
-                least[1][lane] = least[1][lane].min(from_0 | negative);
-                most[0][lane] = most[0][lane].max(magnitude & negative);
-                most[1][lane] = most[1][lane].max(magnitude & !negative);
-            }
-        };
-        let (chunks, rest) = values.as_chunks();
-        chunks.iter().for_each(&mut add);
-        let mut last = [0.0; LANES];
-        last[..rest.len()].copy_from_slice(rest);
-        add(&last);
-        let span = |sign: usize| Span {
-            least: match least[sign].into_iter().fold(u64::MAX, u64::min) {
-                // There are none.
-                u64::MAX => f64::INFINITY.to_bits(),
-                from_0 => from_0 + 1,
-            },
-            most: most[sign].into_iter().fold(0, u64::max),
-        };
-        (span(0), span(1))
-    }
-
-    fn is_empty(&self) -> bool {
-        self.least > self.most
-    }
-
-    /// The smallest shift that leaves few enough places.
-    fn shift(&self) -> u32 {
-        let fits =
-            |shift: &u32| self.is_empty() || (self.most >> shift) - (self.least >> shift) < Self::PLACES;
-        (0..u64::BITS).find(fits).unwrap_or(u64::BITS - 1)
-    }
-
-    fn places(&self, shift: u32) -> usize {
-        match self.is_empty() {
-            true => 0,
-            false => ((self.most >> shift) - (self.least >> shift) + 1) as usize,
-        }
+fn places(span: Span, shift: u32) -> usize {
+    match span.is_empty() {
+        true => 0,
+        false => ((span.most >> shift) - (span.least >> shift) + 1) as usize,
     }
 }

@@ -2,9 +2,12 @@
 //! that nothing is rounded (the first two folds of Demmel and Nguyen, Fast reproducible floating-point summation, ARITH
 //! 2013, with a look at whether anything is left).
 
+use std::array;
+
 use pulp::NullaryFnOnce;
 
 use crate::lanes::LANES;
+use crate::number::Number;
 use crate::simd;
 
 type Lanes = [f64; LANES];
@@ -19,37 +22,26 @@ const EXPONENTS: std::ops::RangeInclusive<i32> = -900..=900;
 
 /// Returns doubles whose exact sum is that of `values`; `None` if values are too small beside the largest, or too far from 1,
 /// to be added in this way. At most [`CHUNK`] values, all finite.
-pub(super) fn sums(values: &[f64]) -> Option<[f64; 2]> {
+pub(super) fn sums<T: Number>(values: &[T]) -> Option<[f64; 2]> {
     debug_assert!(values.len() <= CHUNK, "more would be rounded");
     simd::dispatch(Folds(values))
 }
 
-struct Folds<'a>(&'a [f64]);
+struct Folds<'a, T>(&'a [T]);
 
-impl NullaryFnOnce for Folds<'_> {
+impl<T: Number> NullaryFnOnce for Folds<'_, T> {
     type Output = Option<[f64; 2]>;
 
     #[inline(always)]
     fn call(self) -> Option<[f64; 2]> {
-        let (chunks, rest) = self.0.as_chunks::<LANES>();
-        let mut last = [0.0; LANES];
-        last[..rest.len()].copy_from_slice(rest);
-        folds(chunks, &last)
+        folds(self.0)
     }
 }
 
 /// The sums by lanes: each is exact, so which value is in which lane does not matter.
 #[inline(always)]
-fn folds(chunks: &[Lanes], last: &Lanes) -> Option<[f64; 2]> {
-    let chunks = || chunks.iter().chain([last]);
-    let mut largest = [0.0_f64; LANES];
-    for values in chunks() {
-        for lane in 0..LANES {
-            let size = values[lane].abs();
-            largest[lane] = if size > largest[lane] { size } else { largest[lane] };
-        }
-    }
-    let largest = largest.into_iter().fold(0.0, f64::max);
+fn folds<T: Number>(values: &[T]) -> Option<[f64; 2]> {
+    let largest = T::largest(values);
     if largest == 0.0 {
         return Some([0.0; 2]);
     }
@@ -58,21 +50,51 @@ fn folds(chunks: &[Lanes], last: &Lanes) -> Option<[f64; 2]> {
     if !EXPONENTS.contains(&top) {
         return None;
     }
-    let (first, second) = (rounder(top - FOLD_BITS), rounder(top - 2 * FOLD_BITS));
-    let (mut highs, mut lows, mut left) = ([0.0; LANES], [0.0; LANES], [0.0; LANES]);
-    for values in chunks() {
-        for lane in 0..LANES {
-            let high = (values[lane] + first) - first;
-            let rest = values[lane] - high;
-            let low = (rest + second) - second;
-            highs[lane] += high;
-            lows[lane] += low;
-            // What is left is of one unit or none: sizes do not cancel.
-            left[lane] += (rest - low).abs();
-        }
+    let mut sums = Sums {
+        rounders: [rounder(top - FOLD_BITS), rounder(top - 2 * FOLD_BITS)],
+        highs: [0.0; LANES],
+        lows: [0.0; LANES],
+        left: [0.0; LANES],
+    };
+    let (chunks, rest) = values.as_chunks::<LANES>();
+    for values in chunks {
+        sums.add(values.map(Into::into));
     }
-    let is_exact = left.iter().all(|left| *left == 0.0);
-    is_exact.then(|| [highs, lows].map(|lanes| lanes.iter().sum()))
+    let mut last = [0.0; LANES];
+    for (last, value) in last.iter_mut().zip(rest) {
+        *last = (*value).into();
+    }
+    sums.add(last);
+    let is_exact = add_lanes(&sums.left) == 0.0;
+    is_exact.then(|| [add_lanes(&sums.highs), add_lanes(&sums.lows)])
+}
+
+/// Not inlined: who sees what becomes of the lanes shuffles them in the loop above, to add those of two sums at once.
+#[inline(never)]
+fn add_lanes(lanes: &Lanes) -> f64 {
+    lanes.iter().sum()
+}
+
+struct Sums {
+    rounders: [f64; 2],
+    highs: Lanes,
+    lows: Lanes,
+    /// Magnitudes of what is in neither.
+    left: Lanes,
+}
+
+impl Sums {
+    #[inline(always)]
+    fn add(&mut self, values: Lanes) {
+        let [first, second] = self.rounders;
+        let high = values.map(|value| (value + first) - first);
+        let rest: Lanes = array::from_fn(|lane| values[lane] - high[lane]);
+        let low = rest.map(|rest| (rest + second) - second);
+        self.highs = array::from_fn(|lane| self.highs[lane] + high[lane]);
+        self.lows = array::from_fn(|lane| self.lows[lane] + low[lane]);
+        // What is left is of one unit or none: sizes do not cancel.
+        self.left = array::from_fn(|lane| self.left[lane] + (rest[lane] - low[lane]).abs());
+    }
 }
 
 /// The number which, added and taken away again, leaves the nearest multiple of 2^`exponent`.
@@ -88,7 +110,7 @@ mod tests {
 
     #[test]
     fn nothing_is_rounded_or_it_is_not_done() {
-        assert_eq!(sums(&[]), Some([0.0; 2]));
+        assert_eq!(sums::<f64>(&[]), Some([0.0; 2]));
         assert_eq!(sums(&[0.1, -0.1, 0.3]).map(|[a, b]| a + b), Some(0.3));
         // As many as there may be, of 53 bits each.
         let third = vec![1.0 / 3.0; CHUNK];

@@ -10,6 +10,7 @@ use crate::buckets::Buckets;
 use crate::error::MlError;
 use crate::exact_sum::ExactSum;
 use crate::frame::{Column, ColumnData, Frame};
+use crate::number::{self, Number};
 
 /// Categories that a profile tells apart.
 const MAX_CATEGORIES: usize = 1000;
@@ -156,12 +157,21 @@ impl ValueStatistics {
         match self {
             Self::Categories(counts) => column.add_text_counts(counts) as usize,
             Self::Numbers { buckets, sum, finite } => {
-                let mut values = numbers(column, rows);
-                buckets.add_all(&values);
-                let present = values.len();
-                if !values.iter().fold(true, |all, value| all & value.is_finite()) {
-                    values.retain(|value| value.is_finite());
+                let whole = match (&column.data, &column.validity) {
+                    (ColumnData::Float(values), None) => add_finite(values, buckets, sum),
+                    (ColumnData::Double(values), None) => add_finite(values, buckets, sum),
+                    _ => false,
+                };
+                if whole {
+                    *finite += rows as u64;
+                    return rows;
                 }
+                let present = (0..rows).filter(|row| !column.is_null(*row));
+                let mut values: Vec<f64> = present.filter_map(|row| column.number(row)).collect();
+                values.retain(|value| !value.is_nan());
+                let present = values.len();
+                buckets.add_all(&values);
+                values.retain(|value| value.is_finite());
                 sum.add_all(&values);
                 *finite += values.len() as u64;
                 present
@@ -193,22 +203,14 @@ impl ValueStatistics {
     }
 }
 
-/// The numbers that are there, those of a column of floats without a look at each row.
-fn numbers(column: &Column, rows: usize) -> Vec<f64> {
-    let mut values: Vec<f64> = match &column.data {
-        ColumnData::Float(values) if column.validity.is_none() => {
-            values.iter().copied().map(f64::from).collect()
-        }
-        ColumnData::Double(values) if column.validity.is_none() => values.clone(),
-        _ => {
-            let present = (0..rows).filter(|row| !column.is_null(*row));
-            present.filter_map(|row| column.number(row)).collect()
-        }
-    };
-    if values.iter().fold(false, |any, value| any | value.is_nan()) {
-        values.retain(|value| !value.is_nan());
+/// Adds the values if all of them are finite; whether it did.
+fn add_finite<T: Number>(values: &[T], buckets: &mut Buckets, sum: &mut ExactSum) -> bool {
+    let are_finite = number::all_finite(values);
+    if are_finite {
+        buckets.add_all(values);
+        sum.add_all(values);
     }
-    values
+    are_finite
 }
 
 #[cfg(test)]
