@@ -11,7 +11,7 @@ use arrow::buffer::ScalarBuffer;
 use arrow::compute::{cast, concat, take};
 use arrow::datatypes::{DataType, Field, Float32Type, Float64Type, Schema, SchemaRef};
 use arrow::error::ArrowError;
-use rookery_ml::SharedColumn;
+use rookery_ml::{SharedColumn, SharedValues};
 
 /// Rows of one part of a partition.
 #[derive(Debug)]
@@ -149,12 +149,18 @@ fn in_a_row(rows: &[u32]) -> Option<std::ops::Range<usize>> {
 
 fn singles(column: Padded<Float32Type>) -> (ArrayRef, Option<SharedColumn>) {
     let array = unpadded::<Float32Type>(&column.values, column.count);
-    (array, Some(SharedColumn::Single(Arc::new(column.values))))
+    (
+        array,
+        Some(SharedColumn::Single(SharedValues::new(column.values))),
+    )
 }
 
 fn doubles(column: Padded<Float64Type>) -> (ArrayRef, Option<SharedColumn>) {
     let array = unpadded::<Float64Type>(&column.values, column.count);
-    (array, Some(SharedColumn::Double(Arc::new(column.values))))
+    (
+        array,
+        Some(SharedColumn::Double(SharedValues::new(column.values))),
+    )
 }
 
 /// A column's values and, behind them, the zeros that blocks need.

@@ -23,7 +23,7 @@ pub(crate) use sparse::{Amounts, Code, Codes, Ones, Run, SparseRows, elements};
 mod shared;
 
 pub(crate) use shared::Slice;
-pub use shared::{SharedBlocks, SharedColumn};
+pub use shared::{SharedBlocks, SharedColumn, SharedValues};
 
 /// Most rows in one block. 4096 doubles are 32 KiB for each feature.
 pub const BLOCK_ROWS: usize = 4096;

@@ -7,6 +7,7 @@
 
 use serde::{Deserialize, Serialize};
 
+mod counts_serde;
 mod tables;
 
 use tables::{Dense, Table};
@@ -26,6 +27,7 @@ const NEGATIVE_ZERO: u64 = (1 << 63) - 1;
 pub(crate) struct Buckets {
     shift: u32,
     /// Values of each key, ascending.
+    #[serde(with = "counts_serde")]
     counts: Vec<(u64, u64)>,
 }
 

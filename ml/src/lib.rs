@@ -75,7 +75,9 @@ pub mod tree;
 mod warning;
 
 pub use affine::Affine;
-pub use block::{BLOCK_ROWS, Block, BlockBuilder, BlockLayout, PackedBytes, SharedBlocks, SharedColumn};
+pub use block::{
+    BLOCK_ROWS, Block, BlockBuilder, BlockLayout, PackedBytes, SharedBlocks, SharedColumn, SharedValues,
+};
 pub use default_value::{DefaultValue, Defaults, check_default_categories, check_defaults};
 pub use error::{MlError, MlErrorKind};
 pub use frame::{Column, ColumnData, ColumnKind, Frame, SparseVectors};
@@ -91,7 +93,9 @@ pub use metrics::{ConfusionCell, LOG_LOSS_EPSILON, Metric, MulticlassMetrics, Ra
 pub use model::{InputColumn, MODEL_FORMAT, MODEL_VERSION, Model, Predictions};
 pub use optimizer::TerminationReason;
 pub use partial::Partial;
-pub use pipeline::{Assembled, FitPass, FitStatistics, FittedPipeline, PassStage, PipelineFit, PipelineSpec};
+pub use pipeline::{
+    Assembled, FitPass, FitStatistics, FittedPipeline, PassStage, PipelineFit, PipelineSpec, Rest,
+};
 pub use profile::{
     ColumnProfile, InvalidValue, InvalidValues, Profile, ProfileStatistics, ProfiledColumn, ValueProfile,
 };

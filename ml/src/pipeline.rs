@@ -16,7 +16,7 @@ use crate::stages::{Attributes, FittedStage, StageSpec};
 mod fit;
 mod slots;
 
-pub use fit::{FitPass, FitStatistics, PassStage, PipelineFit};
+pub use fit::{FitPass, FitStatistics, PassStage, PipelineFit, Rest};
 
 /// The stages of a pipeline as the user writes them.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]

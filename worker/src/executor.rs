@@ -110,8 +110,15 @@ impl Executor {
             let mut statistics = pass.empty_statistics();
             for number in numbers {
                 let partition = self.partition(&set.dataset, *number, TRAINING_PART)?;
+                let (rows, shared) = (partition.rows_of(TRAINING_PART), |name: &str| {
+                    partition.shared_column(TRAINING_PART, name)
+                });
+                let rest = pass.accumulate_shared(rows, shared, &mut statistics);
+                if rest.is_nothing() {
+                    continue;
+                }
                 for frame in frames(&partition, TRAINING_PART) {
-                    pass.accumulate(&frame?, &mut statistics)
+                    rest.accumulate(&frame?, &mut statistics)
                         .map_err(|e| in_partition(&e, *number))?;
                 }
             }

@@ -10,7 +10,7 @@ use arrow::buffer::ScalarBuffer;
 use arrow::datatypes::{Float32Type, Float64Type, SchemaRef, ToByteSlice as _};
 use arrow::error::ArrowError;
 use arrow_ipc::writer::StreamWriter;
-use rookery_ml::SharedColumn;
+use rookery_ml::{SharedColumn, SharedValues};
 
 use super::file::{AlignedBytes, SpillFile, SpillWriter, Unreadable};
 use super::folder::SpillFolder;
@@ -92,12 +92,8 @@ impl SpilledPart {
         let (mut columns, mut others) = (Vec::new(), Vec::new());
         for column in 0..kept.rows.num_columns() {
             columns.push(match kept.shared(column) {
-                Some(SharedColumn::Single(values)) => {
-                    Place::Single(file.put((**values).as_ref().to_byte_slice())?)
-                }
-                Some(SharedColumn::Double(values)) => {
-                    Place::Double(file.put((**values).as_ref().to_byte_slice())?)
-                }
+                Some(SharedColumn::Single(values)) => Place::Single(file.put((**values).to_byte_slice())?),
+                Some(SharedColumn::Double(values)) => Place::Double(file.put((**values).to_byte_slice())?),
                 None => {
                     others.push(column);
                     Place::Other
@@ -135,12 +131,12 @@ impl SpilledPart {
                 Place::Single(start) => {
                     let values = self.values::<Float32Type>(bytes, *start);
                     let column = lean::unpadded::<Float32Type>(&values, self.rows);
-                    (column, Some(SharedColumn::Single(Arc::new(values))))
+                    (column, Some(SharedColumn::Single(SharedValues::new(values))))
                 }
                 Place::Double(start) => {
                     let values = self.values::<Float64Type>(bytes, *start);
                     let column = lean::unpadded::<Float64Type>(&values, self.rows);
-                    (column, Some(SharedColumn::Double(Arc::new(values))))
+                    (column, Some(SharedColumn::Double(SharedValues::new(values))))
                 }
                 Place::Other => {
                     let column = others.next();
@@ -260,9 +256,7 @@ mod tests {
                         .map(|x| u64::from(x.to_bits()))
                         .collect(),
                 ),
-                Some(SharedColumn::Double(values)) => {
-                    Some((**values).as_ref().iter().map(|x| x.to_bits()).collect())
-                }
+                Some(SharedColumn::Double(values)) => Some((**values).iter().map(|x| x.to_bits()).collect()),
                 None => None,
             };
             let data = column.to_data();

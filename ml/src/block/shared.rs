@@ -6,31 +6,21 @@
 
 use std::fmt;
 use std::ops::{Deref, Range};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use super::{BLOCK_ROWS, Block, Values};
 use crate::frame::Frame;
 use crate::lanes::{self, LANES};
-use crate::number;
+use crate::number::{self, Number};
 use crate::row;
 
 /// A feature of a partition's rows, row by row; behind the last one zeros until its lane is full.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub enum SharedColumn {
     /// 32-bit floats.
-    Single(Arc<dyn AsRef<[f32]> + Send + Sync>),
+    Single(SharedValues<f32>),
     /// 64-bit floats.
-    Double(Arc<dyn AsRef<[f64]> + Send + Sync>),
-}
-
-impl fmt::Debug for SharedColumn {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (kind, values) = match self {
-            SharedColumn::Single(values) => ("single", (**values).as_ref().len()),
-            SharedColumn::Double(values) => ("double", (**values).as_ref().len()),
-        };
-        write!(f, "SharedColumn({kind}, {values} values)")
-    }
+    Double(SharedValues<f64>),
 }
 
 impl SharedColumn {
@@ -43,22 +33,57 @@ impl SharedColumn {
     fn is_usable(&self, rows: usize) -> bool {
         let length = Self::padded(rows);
         match self {
-            SharedColumn::Single(values) => {
-                let values = (**values).as_ref();
-                values.len() == length && number::all_finite(values)
-            }
-            SharedColumn::Double(values) => {
-                let values = (**values).as_ref();
-                values.len() == length && number::all_finite(values)
-            }
+            SharedColumn::Single(values) => values.len() == length && values.are_finite(),
+            SharedColumn::Double(values) => values.len() == length && values.are_finite(),
         }
     }
 
     fn slice(&self, range: Range<usize>) -> Values {
         match self {
-            SharedColumn::Single(values) => Values::Single(Slice::shared(values, range)),
-            SharedColumn::Double(values) => Values::Double(Slice::shared(values, range)),
+            SharedColumn::Single(values) => Values::Single(Slice::shared(&values.values, range)),
+            SharedColumn::Double(values) => Values::Double(Slice::shared(&values.values, range)),
         }
+    }
+}
+
+/// Values that somebody else holds, too.
+#[derive(Clone)]
+pub struct SharedValues<T> {
+    values: Arc<dyn AsRef<[T]> + Send + Sync>,
+    /// Whether all of them are finite, once somebody has looked.
+    are_finite: Arc<OnceLock<bool>>,
+}
+
+impl<T> SharedValues<T> {
+    /// Shares `values`, which never change.
+    pub fn new(values: impl AsRef<[T]> + Send + Sync + 'static) -> Self {
+        SharedValues {
+            values: Arc::new(values),
+            are_finite: Arc::default(),
+        }
+    }
+
+    /// Whether all are finite; looked up once for all who share them.
+    pub(crate) fn are_finite(&self) -> bool
+    where
+        T: Number,
+    {
+        *self.are_finite.get_or_init(|| number::all_finite(self))
+    }
+}
+
+
+impl<T> Deref for SharedValues<T> {
+    type Target = [T];
+
+    fn deref(&self) -> &[T] {
+        (*self.values).as_ref()
+    }
+}
+
+impl<T> fmt::Debug for SharedValues<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SharedValues({})", self.len())
     }
 }
 
@@ -224,9 +249,9 @@ mod tests {
     fn columns() -> Vec<SharedColumn> {
         let single = |feature| values(feature).iter().map(|value| *value as f32).collect();
         vec![
-            SharedColumn::Single(Arc::new(padded::<f32>(single(0)))),
-            SharedColumn::Double(Arc::new(padded(values(1)))),
-            SharedColumn::Single(Arc::new(padded::<f32>(single(2)))),
+            SharedColumn::Single(SharedValues::new(padded::<f32>(single(0)))),
+            SharedColumn::Double(SharedValues::new(padded(values(1)))),
+            SharedColumn::Single(SharedValues::new(padded::<f32>(single(2)))),
         ]
     }
 
@@ -302,9 +327,9 @@ mod tests {
         let mut bad = values(1);
         bad[ROWS - 1] = f64::INFINITY;
         let mut columns = columns();
-        columns[1] = SharedColumn::Double(Arc::new(padded(bad)));
+        columns[1] = SharedColumn::Double(SharedValues::new(padded(bad)));
         assert!(shared(columns.clone(), None).is_none());
-        columns[1] = SharedColumn::Double(Arc::new(values(1)));
+        columns[1] = SharedColumn::Double(SharedValues::new(values(1)));
         assert!(shared(columns, None).is_none(), "without padding");
         let negative = Frame::new(1).with_column("y", Column::new(ColumnData::Double(vec![-1.0])));
         let mut blocks = SharedBlocks::new(Vec::new(), false);

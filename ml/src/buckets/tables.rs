@@ -68,7 +68,7 @@ pub(super) struct Counted {
 
 impl Dense {
     /// Most values at once.
-    pub(super) const MOST_VALUES: usize = 1 << 14;
+    pub(super) const MOST_VALUES: usize = 1 << 17;
     /// With fewer values the table would cost more than it saves.
     const FEWEST_VALUES: usize = 1 << 10;
     /// Places of a table for the numbers of one sign: 64 KiB.

@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::{FittedPipeline, PipelineSpec};
+use crate::block::SharedColumn;
 use crate::error::MlError;
 use crate::frame::Frame;
 use crate::profile::{Profile, ProfileStatistics, ProfiledColumn};
@@ -111,9 +112,34 @@ impl FitPass {
     /// [`MlError::Stage`] naming the stage that met a row or column it cannot use.
     pub fn accumulate(&self, frame: &Frame, statistics: &mut FitStatistics) -> Result<(), MlError> {
         statistics.profile.accumulate(frame)?;
-        // What comes after the last stage to be fitted is of no use here.
+        self.accumulate_stages(frame, statistics)
+    }
+
+    /// Adds the rows of a partition to `statistics`: of the columns that are counted as they come, those that `shared` knows are
+    /// read where they are, without a copy. The rest is done by [`Rest::accumulate`] with the same rows in frames.
+    pub fn accumulate_shared(
+        &self,
+        rows: usize,
+        shared: impl Fn(&str) -> Option<SharedColumn>,
+        statistics: &mut FitStatistics,
+    ) -> Rest<'_> {
+        let counted = statistics.profile.accumulate_shared(rows, shared);
+        let is_nothing = self.used() == 0 && !statistics.profile.has_more_than(&counted);
+        Rest {
+            pass: self,
+            counted,
+            is_nothing,
+        }
+    }
+
+    /// How many stages are of use: what comes after the last stage to be fitted is not.
+    fn used(&self) -> usize {
         let is_fit = |part: &PassStage| matches!(part, PassStage::Fit { .. });
-        let used = self.stages.iter().rposition(is_fit).map_or(0, |last| last + 1);
+        self.stages.iter().rposition(is_fit).map_or(0, |last| last + 1)
+    }
+
+    fn accumulate_stages(&self, frame: &Frame, statistics: &mut FitStatistics) -> Result<(), MlError> {
+        let used = self.used();
         if used == 0 {
             return Ok(());
         }
@@ -132,6 +158,30 @@ impl FitPass {
             }
         }
         Ok(())
+    }
+}
+
+/// What is left to do of a partition's rows; see [`FitPass::accumulate_shared`].
+#[derive(Debug)]
+pub struct Rest<'a> {
+    pass: &'a FitPass,
+    counted: BTreeSet<String>,
+    is_nothing: bool,
+}
+
+impl Rest<'_> {
+    /// Whether no frames are needed.
+    pub fn is_nothing(&self) -> bool {
+        self.is_nothing
+    }
+
+    /// Adds what is left of the rows of `frame` to `statistics`.
+    ///
+    /// # Errors
+    /// As [`FitPass::accumulate`].
+    pub fn accumulate(&self, frame: &Frame, statistics: &mut FitStatistics) -> Result<(), MlError> {
+        statistics.profile.accumulate_but(&self.counted, frame)?;
+        self.pass.accumulate_stages(frame, statistics)
     }
 }
 

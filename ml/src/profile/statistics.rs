@@ -1,11 +1,12 @@
 //! [`ProfileStatistics`]: what is counted of some rows, so that all of them together make a [`Profile`].
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
 use super::{ColumnProfile, Profile, ValueProfile};
+use crate::block::SharedColumn;
 use crate::buckets::Buckets;
 use crate::error::MlError;
 use crate::exact_sum::ExactSum;
@@ -81,7 +82,38 @@ impl ProfileStatistics {
     /// [`MlError::UnknownColumn`] for a column that is not there.
     pub fn accumulate(&mut self, frame: &Frame) -> Result<(), MlError> {
         self.rows += frame.rows() as u64;
+        self.accumulate_but(&BTreeSet::new(), frame)
+    }
+
+    /// Adds `rows` rows, and of their columns those of finite numbers that `shared` knows where they are. Returns the names of
+    /// the columns that it added; [`accumulate_but`](Self::accumulate_but) adds the others.
+    pub(crate) fn accumulate_shared(
+        &mut self,
+        rows: usize,
+        shared: impl Fn(&str) -> Option<SharedColumn>,
+    ) -> BTreeSet<String> {
+        self.rows += rows as u64;
+        let mut added = BTreeSet::new();
         for own in &mut self.columns {
+            if own.values.add_shared(&own.name, rows, &shared) {
+                added.insert(own.name.clone());
+            }
+        }
+        added
+    }
+
+    /// Whether there are columns beside those `added`.
+    pub(crate) fn has_more_than(&self, added: &BTreeSet<String>) -> bool {
+        self.columns.len() > added.len()
+    }
+
+    /// Adds the columns of `frame` but for those `added`; its rows have been.
+    ///
+    /// # Errors
+    /// [`MlError::UnknownColumn`] for a column that is not there.
+    pub(crate) fn accumulate_but(&mut self, added: &BTreeSet<String>, frame: &Frame) -> Result<(), MlError> {
+        let left = self.columns.iter_mut().filter(|own| !added.contains(&own.name));
+        for own in left {
             let column = frame.column(&own.name)?;
             own.nulls += (frame.rows() - own.values.add_all(column, frame.rows())) as u64;
         }
@@ -152,6 +184,25 @@ impl ColumnStatistics {
 }
 
 impl ValueStatistics {
+    /// Adds the values of `rows` rows, if they are numbers that `shared` knows where they are, all of them finite; whether it
+    /// did.
+    fn add_shared(&mut self, name: &str, rows: usize, shared: impl Fn(&str) -> Option<SharedColumn>) -> bool {
+        let Self::Numbers { buckets, sum, finite } = self else {
+            return false;
+        };
+        match shared(name) {
+            Some(SharedColumn::Single(values)) if values.are_finite() && values.len() >= rows => {
+                add(&values[..rows], buckets, sum);
+            }
+            Some(SharedColumn::Double(values)) if values.are_finite() && values.len() >= rows => {
+                add(&values[..rows], buckets, sum);
+            }
+            _ => return false,
+        }
+        *finite += rows as u64;
+        true
+    }
+
     /// Adds the values of `rows` rows; returns how many have one. A NaN is none to a model, as to Spark's assembler.
     fn add_all(&mut self, column: &Column, rows: usize) -> usize {
         match self {
@@ -207,10 +258,14 @@ impl ValueStatistics {
 fn add_finite<T: Number>(values: &[T], buckets: &mut Buckets, sum: &mut ExactSum) -> bool {
     let are_finite = number::all_finite(values);
     if are_finite {
-        buckets.add_all(values);
-        sum.add_all(values);
+        add(values, buckets, sum);
     }
     are_finite
+}
+
+fn add<T: Number>(values: &[T], buckets: &mut Buckets, sum: &mut ExactSum) {
+    buckets.add_all(values);
+    sum.add_all(values);
 }
 
 #[cfg(test)]
