@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
 use datafusion::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use datafusion::parquet::file::metadata::RowGroupMetaData;
 
 use crate::csv_dialect::CsvDialect;
 use crate::error::{DataError, Result};
@@ -91,19 +92,24 @@ pub(crate) fn parquet_footer(file: &SourceFile) -> Result<ParquetFooter> {
         .metadata()
         .row_groups()
         .iter()
-        .filter(|group| group.num_columns() > 0)
-        .map(|group| {
-            let column = group.column(0);
-            let start = column
-                .dictionary_page_offset()
-                .unwrap_or_else(|| column.data_page_offset());
-            (start.max(0) as u64, group.compressed_size().max(0) as u64)
+        .filter_map(|group| {
+            let start = first_byte(group)?;
+            Some((start, group.compressed_size().max(0) as u64))
         })
         .collect();
     Ok(ParquetFooter {
         schema: Arc::clone(reader.schema()),
         row_groups,
     })
+}
+
+/// The byte by which a row group is told to be in a range, as DataFusion's scan does it; `None` without columns.
+pub(crate) fn first_byte(group: &RowGroupMetaData) -> Option<u64> {
+    let column = group.columns().first()?;
+    let start = column
+        .dictionary_page_offset()
+        .unwrap_or_else(|| column.data_page_offset());
+    Some(start.max(0) as u64)
 }
 
 #[cfg(test)]

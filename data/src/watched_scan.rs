@@ -19,11 +19,12 @@ use futures::{TryStreamExt, stream};
 use crate::activity::Kind;
 use crate::cache_exec::{Arrival, CachePartitionExec};
 use crate::csv_decode::DecodedScanExec;
+use crate::parquet_pieces::read_pieces;
 use crate::stores::{WorkerSources, dataset_of};
 use crate::table::partitioned_scan;
 
-/// Rows of a Parquet file that come at once where a partition's come in order: its columns are decoded one after the other,
-/// each with its dictionary in the processor's cache, and may be kept as they come.
+/// Rows of a Parquet file that come at once where a partition's come in order: each of its columns is decoded with its
+/// dictionary in the processor's cache, and may be kept as it comes.
 const ROWS_AT_ONCE: usize = 1 << 17;
 
 /// The plan with each scan of a source watched; its batches are as large as they should be unless memory `is_limited`.
@@ -39,11 +40,10 @@ pub(crate) fn watch_scans(plan: Arc<dyn ExecutionPlan>, is_limited: bool) -> Res
         let dataset = pieces.map(|pieces| dataset_of(&pieces.object_store_url));
         Ok(match (scan, dataset) {
             (Some(scan), Some(dataset)) => {
-                let batch_rows = (at_once && is_parquet).then_some(ROWS_AT_ONCE);
                 let watched = Arc::new(WatchedScanExec {
                     scan,
                     dataset,
-                    batch_rows,
+                    at_once: at_once && is_parquet,
                 });
                 Transformed::new(watched as _, true, TreeNodeRecursion::Jump)
             }
@@ -58,18 +58,27 @@ fn is_in_order(node: &Arc<dyn ExecutionPlan>) -> bool {
         .is_some_and(|keeping| keeping.spec().arrival == Arrival::InOrder)
 }
 
-/// The same context with batches of another size.
-fn with_batch_rows(context: &TaskContext, rows: usize) -> Arc<TaskContext> {
-    Arc::new(TaskContext::new(
+/// The rows of one group of a scan's pieces, in large batches.
+fn read_at_once(
+    scan: &Arc<dyn ExecutionPlan>,
+    group: usize,
+    context: &Arc<TaskContext>,
+) -> Result<SendableRecordBatchStream> {
+    let context = Arc::new(TaskContext::new(
         context.task_id(),
         context.session_id(),
-        context.session_config().clone().with_batch_size(rows),
+        context.session_config().clone().with_batch_size(ROWS_AT_ONCE),
         context.scalar_functions().clone(),
         context.higher_order_functions().clone(),
         context.aggregate_functions().clone(),
         context.window_functions().clone(),
         context.runtime_env(),
-    ))
+    ));
+    let rows = match partitioned_scan(scan) {
+        Some(pieces) => read_pieces(pieces, group, &context)?,
+        None => None,
+    };
+    rows.map_or_else(|| scan.execute(group, context), Ok)
 }
 
 /// A scan with its place in the plan.
@@ -77,8 +86,8 @@ fn with_batch_rows(context: &TaskContext, rows: usize) -> Arc<TaskContext> {
 struct WatchedScanExec {
     scan: Arc<dyn ExecutionPlan>,
     dataset: String,
-    /// Rows of its batches, if not as many as others have.
-    batch_rows: Option<usize>,
+    /// Whether it reads Parquet files for partitions whose rows come in order.
+    at_once: bool,
 }
 
 impl DisplayAs for WatchedScanExec {
@@ -131,11 +140,10 @@ impl ExecutionPlan for WatchedScanExec {
         let sources = context.session_config().get_extension::<WorkerSources>();
         let watched =
             sources.and_then(|sources| Some((sources.activity(&self.dataset)?, sources.read_delay())));
-        let context = match self.batch_rows {
-            Some(rows) => with_batch_rows(&context, rows),
-            None => context,
+        let rows = match self.at_once {
+            true => read_at_once(&self.scan, partition, &context)?,
+            false => self.scan.execute(partition, context)?,
         };
-        let rows = self.scan.execute(partition, context)?;
         let Some((activity, delay)) = watched else {
             return Ok(rows);
         };

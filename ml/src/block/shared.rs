@@ -72,7 +72,6 @@ impl<T> SharedValues<T> {
     }
 }
 
-
 impl<T> Deref for SharedValues<T> {
     type Target = [T];
 
