@@ -37,7 +37,7 @@ pub use token::{SendToken, Token};
 pub use trace_context::SendTraceContext;
 
 /// Version of this wire contract. A driver and a worker with different numbers refuse each other.
-pub const PROTOCOL_VERSION: u32 = 7;
+pub const PROTOCOL_VERSION: u32 = 8;
 
 /// Largest message that driver, workers and clients accept, in bytes: a partial with millions of coefficients
 /// fits, a runaway peer does not.
