@@ -297,11 +297,7 @@ mod tests {
             let Some(SharedColumn::Single(shared)) = kept.shared(0) else {
                 panic!("{case}")
             };
-            assert_eq!(
-                (**shared).as_ref().len(),
-                SharedColumn::padded(chosen as usize),
-                "{case}"
-            );
+            assert_eq!(shared.len(), SharedColumn::padded(chosen as usize), "{case}");
         }
     }
 }

@@ -10,14 +10,13 @@ use arrow::datatypes::{FieldRef, Schema, SchemaRef};
 use datafusion::catalog::memory::DataSourceExec;
 use datafusion::common::{DataFusionError, Result, ScalarValue, internal_datafusion_err, internal_err};
 use datafusion::datasource::listing::PartitionedFile;
-use datafusion::datasource::physical_plan::{FileGroup, FileScanConfig, FileSource, ParquetSource};
+use datafusion::datasource::physical_plan::{FileGroup, FileScanConfig};
 use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::parquet::arrow::ProjectionMask;
 use datafusion::parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
 };
-use datafusion::physical_expr::Partitioning;
 use datafusion::physical_expr::projection::Projector;
 use datafusion::physical_expr::utils::reassign_expr_columns;
 use datafusion::physical_plan::ExecutionPlan;
@@ -27,19 +26,18 @@ use object_store::path::Path as Location;
 use object_store::{GetOptions, GetRange, GetResultPayload};
 
 use crate::partition::first_byte;
+use crate::table::{bytes_of, with_groups};
 
 /// Most rows of a batch. A piece with fewer is one batch, whose columns may be kept as they are.
 const MOST_ROWS: usize = 1 << 20;
 
-/// The rows of one group of a scan's pieces; `None` if the scan does more than to take columns and compute from them.
+/// The rows of one group of a Parquet scan's pieces; `None` if it does more than to take columns and compute from them.
 pub(crate) fn read_pieces(
     config: &FileScanConfig,
     group: usize,
     context: &Arc<TaskContext>,
 ) -> Result<Option<SendableRecordBatchStream>> {
-    let Some(source) = config.file_source().downcast_ref::<ParquetSource>() else {
-        return Ok(None);
-    };
+    let source = config.file_source();
     let (Some(projection), None, None) = (source.projection(), source.filter(), config.limit) else {
         return Ok(None);
     };
@@ -116,9 +114,7 @@ impl Pieces {
     async fn open(&mut self, piece: &PartitionedFile) -> Result<Option<ParquetRecordBatchReader>> {
         let url: &ObjectStoreUrl = &self.config.object_store_url;
         let store = self.context.runtime_env().object_store(url)?;
-        let size = piece.object_meta.size;
-        let range = piece.range.as_ref();
-        let range = range.map_or(0..size, |range| range.start as u64..range.end as u64);
+        let range = bytes_of(piece);
         let options = GetOptions {
             range: Some(GetRange::Bounded(range.clone())),
             ..GetOptions::default()
@@ -161,12 +157,7 @@ impl Pieces {
     }
 
     fn by_the_engine(&self, piece: PartitionedFile) -> Result<SendableRecordBatchStream> {
-        let mut config = self.config.clone();
-        config.file_groups = vec![FileGroup::new(vec![piece])];
-        config.output_partitioning = config
-            .output_partitioning
-            .is_some()
-            .then_some(Partitioning::UnknownPartitioning(1));
+        let config = with_groups(&self.config, vec![FileGroup::new(vec![piece])]);
         DataSourceExec::from_data_source(config).execute(0, Arc::clone(&self.context))
     }
 }

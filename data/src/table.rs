@@ -7,6 +7,7 @@
 //! shows what happens without.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, SchemaRef};
@@ -186,6 +187,24 @@ pub(crate) fn partitioned_scan(plan: &Arc<dyn ExecutionPlan>) -> Option<&FileSca
         .last()
         .is_some_and(|f| f.name() == PARTITION_COLUMN)
         .then_some(config)
+}
+
+/// The scan with other pieces, in as many streams as there are groups of them.
+pub(crate) fn with_groups(scan: &FileScanConfig, groups: Vec<FileGroup>) -> FileScanConfig {
+    let mut config = scan.clone();
+    if config.output_partitioning.is_some() {
+        config.output_partitioning = Some(Partitioning::UnknownPartitioning(groups.len()));
+    }
+    config.file_groups = groups;
+    config
+}
+
+/// The bytes of its file that a piece covers.
+pub(crate) fn bytes_of(piece: &PartitionedFile) -> Range<u64> {
+    let range = piece.range.as_ref();
+    range.map_or(0..piece.object_meta.size, |range| {
+        range.start as u64..range.end as u64
+    })
 }
 
 /// The partition number of a piece.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use datafusion::common::Result;
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode, TreeNodeRecursion};
-use datafusion::datasource::physical_plan::ParquetSource;
+use datafusion::datasource::physical_plan::{FileScanConfig, ParquetSource};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_plan::metrics::MetricsSet;
@@ -36,14 +36,13 @@ pub(crate) fn watch_scans(plan: Arc<dyn ExecutionPlan>, is_limited: bool) -> Res
             Some(decoded) => (decoded.decoding(), decoded.pieces()),
             None => (Some(Arc::clone(&node)), partitioned_scan(&node)),
         };
-        let is_parquet = pieces.is_some_and(|pieces| pieces.file_source().is::<ParquetSource>());
         let dataset = pieces.map(|pieces| dataset_of(&pieces.object_store_url));
         Ok(match (scan, dataset) {
             (Some(scan), Some(dataset)) => {
                 let watched = Arc::new(WatchedScanExec {
                     scan,
                     dataset,
-                    at_once: at_once && is_parquet,
+                    at_once,
                 });
                 Transformed::new(watched as _, true, TreeNodeRecursion::Jump)
             }
@@ -58,9 +57,10 @@ fn is_in_order(node: &Arc<dyn ExecutionPlan>) -> bool {
         .is_some_and(|keeping| keeping.spec().arrival == Arrival::InOrder)
 }
 
-/// The rows of one group of a scan's pieces, in large batches.
+/// The rows of one group of the `pieces` of a scan of Parquet files, in large batches.
 fn read_at_once(
     scan: &Arc<dyn ExecutionPlan>,
+    pieces: &FileScanConfig,
     group: usize,
     context: &Arc<TaskContext>,
 ) -> Result<SendableRecordBatchStream> {
@@ -74,11 +74,10 @@ fn read_at_once(
         context.window_functions().clone(),
         context.runtime_env(),
     ));
-    let rows = match partitioned_scan(scan) {
-        Some(pieces) => read_pieces(pieces, group, &context)?,
-        None => None,
-    };
-    rows.map_or_else(|| scan.execute(group, context), Ok)
+    match read_pieces(pieces, group, &context)? {
+        Some(rows) => Ok(rows),
+        None => scan.execute(group, context),
+    }
 }
 
 /// A scan with its place in the plan.
@@ -86,7 +85,7 @@ fn read_at_once(
 struct WatchedScanExec {
     scan: Arc<dyn ExecutionPlan>,
     dataset: String,
-    /// Whether it reads Parquet files for partitions whose rows come in order.
+    /// Whether a partition's rows come in order, and may come all at once.
     at_once: bool,
 }
 
@@ -140,9 +139,11 @@ impl ExecutionPlan for WatchedScanExec {
         let sources = context.session_config().get_extension::<WorkerSources>();
         let watched =
             sources.and_then(|sources| Some((sources.activity(&self.dataset)?, sources.read_delay())));
-        let rows = match self.at_once {
-            true => read_at_once(&self.scan, partition, &context)?,
-            false => self.scan.execute(partition, context)?,
+        let parquet = partitioned_scan(&self.scan)
+            .filter(|pieces| self.at_once && pieces.file_source().is::<ParquetSource>());
+        let rows = match parquet {
+            Some(pieces) => read_at_once(&self.scan, pieces, partition, &context)?,
+            None => self.scan.execute(partition, context)?,
         };
         let Some((activity, delay)) = watched else {
             return Ok(rows);

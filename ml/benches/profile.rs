@@ -2,10 +2,14 @@
 //! floats alone beside adding them up: `cargo bench -p rookery-ml --bench profile [-- ROWS]`. What counts is the median of
 //! the ratios.
 
+use std::collections::BTreeMap;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use rookery_ml::{Column, ColumnData, ColumnKind, Frame, PipelineFit, PipelineSpec};
+use rookery_ml::{
+    Column, ColumnData, ColumnKind, FitPass, Frame, PipelineFit, PipelineSpec, ProfiledColumn, SharedColumn,
+    SharedValues,
+};
 
 const PAIRS: usize = 15;
 /// Rows of a frame, as workers make them.
@@ -18,96 +22,82 @@ fn main() {
         .find_map(|text| text.parse().ok())
         .unwrap_or(200_000);
     let frames = frames(rows);
-    // Once without a clock.
-    time(&frames, true);
-    let mut pairs: Vec<(Duration, Duration)> = (0..PAIRS)
-        .map(|_| (time(&frames, false), time(&frames, true)))
-        .collect();
-    let ratio = |pair: &(Duration, Duration)| pair.1.as_secs_f64() / pair.0.as_secs_f64();
-    pairs.sort_by(|one, other| ratio(one).total_cmp(&ratio(other)));
-    let (without, with) = pairs[PAIRS / 2];
-    let told = format!(
-        "{rows} rows × {} columns: {without:?} without, {with:?} with the profile, ratio {:.2} (of {PAIRS}: {:.2} to {:.2})",
+    let (without, with, ratios) = paired(|| time(&frames, false), || time(&frames, true));
+    print(&format!(
+        "{rows} rows × {} columns: {without:?} without, {with:?} with the profile, {ratios}",
         NUMBERS.len() + 1,
-        ratio(&pairs[PAIRS / 2]),
-        ratio(&pairs[0]),
-        ratio(&pairs[PAIRS - 1]),
-    );
-    print(&told);
+    ));
     floats();
 }
 
-/// The profile of frames of floats, as many as a worker takes at once, beside a sum of the same.
+/// Times two pieces of work in turn: both of the median of the ratios, and the ratios.
+fn paired(one: impl Fn() -> Duration, other: impl Fn() -> Duration) -> (Duration, Duration, String) {
+    // Once without a clock.
+    other();
+    let mut pairs: Vec<(Duration, Duration)> = (0..PAIRS).map(|_| (one(), other())).collect();
+    let ratio = |pair: &(Duration, Duration)| pair.1.as_secs_f64() / pair.0.as_secs_f64();
+    pairs.sort_by(|one, other| ratio(one).total_cmp(&ratio(other)));
+    let [first, middle, last] = [0, PAIRS / 2, PAIRS - 1].map(|i| ratio(&pairs[i]));
+    let (one, other) = pairs[PAIRS / 2];
+    let ratios = format!("ratio {middle:.2} (of {PAIRS}: {first:.2} to {last:.2})");
+    (one, other, ratios)
+}
+
+/// The profile of a partition's columns of floats where they are, as a worker counts them, beside adding them up.
 fn floats() {
     const COLUMNS: usize = 28;
-    const ROWS: usize = 16_384;
-    const FRAMES: usize = 8;
+    const ROWS: usize = 131_072;
     let mut random = random();
-    let mut frame = |_| {
-        (0..COLUMNS).fold(Frame::new(ROWS), |frame, column| {
-            // About normal, half of the columns on both sides of zero.
-            let value = |_: usize| (0..6).map(|_| random()).sum::<f32>() - 3.0 + (column % 2 * 10) as f32;
-            let values = ColumnData::Float((0..ROWS).map(value).collect());
-            frame
-                .with_column(format!("x{column}"), Column::new(values))
-                .expect("a column")
+    let mut column = |column: usize| {
+        // About normal, half of the columns on both sides of zero.
+        let value = |_| (0..6).map(|_| random()).sum::<f32>() - 3.0 + (column % 2 * 10) as f32;
+        let values: Vec<f32> = (0..ROWS).map(value).collect();
+        (
+            format!("x{column}"),
+            SharedColumn::Single(SharedValues::new(values)),
+        )
+    };
+    let columns: BTreeMap<String, SharedColumn> = (0..COLUMNS).map(&mut column).collect();
+    let profiled = columns.keys().map(|name| ProfiledColumn {
+        name: name.clone(),
+        is_category: false,
+    });
+    let pass = FitPass {
+        stages: Vec::new(),
+        profile: profiled.collect(),
+    };
+    let count = || {
+        timed(|| {
+            let mut statistics = pass.empty_statistics();
+            let rest = pass.accumulate_shared(ROWS, |name| columns.get(name).cloned(), &mut statistics);
+            assert!(rest.is_nothing(), "all are there");
+            statistics
         })
     };
-    let frames: Vec<Frame> = (0..FRAMES).map(&mut frame).collect();
-    let names: Vec<String> = (0..COLUMNS).map(|column| format!("x{column}")).collect();
-    let columns: Vec<(String, ColumnKind)> = names
-        .iter()
-        .map(|name| (name.clone(), ColumnKind::Float))
-        .collect();
-    let inputs = names
-        .iter()
-        .map(|name| format!("\"{name}\""))
-        .collect::<Vec<_>>()
-        .join(", ");
-    let json = format!(
-        r#"{{"stages": [{{"type": "VectorAssembler", "inputs": [{inputs}], "output": "Features"}}]}}"#
-    );
-    let stages: PipelineSpec = serde_json::from_str(&json).expect("stages");
-    let profiled = stages.profiled_columns(&columns, "Features", "y");
-    let pass = PipelineFit::new(stages)
-        .with_profile_of(profiled)
-        .next_pass()
-        .expect("columns to count");
-    let mut pairs: Vec<(f64, f64)> = (0..PAIRS)
-        .map(|_| {
-            let began = Instant::now();
-            let mut statistics = pass.empty_statistics();
-            for frame in &frames {
-                pass.accumulate(frame, &mut statistics).expect("sound rows");
-            }
-            let profile = began.elapsed().as_secs_f64();
-            black_box(statistics);
-            let began = Instant::now();
-            let sum = |values: &[f32]| {
-                values.chunks(16).fold([0.0_f32; 16], |mut sums, values| {
-                    sums.iter_mut().zip(values).for_each(|(sum, value)| *sum += value);
-                    sums
-                })
-            };
-            for frame in &frames {
-                for name in &names {
-                    if let ColumnData::Float(values) = &frame.column(name).expect("made above").data {
-                        black_box(sum(values));
-                    }
-                }
-            }
-            (profile, began.elapsed().as_secs_f64())
-        })
-        .collect();
-    pairs.sort_by(|one, other| (one.0 / one.1).total_cmp(&(other.0 / other.1)));
-    let (profile, sum) = pairs[PAIRS / 2];
-    let values = (COLUMNS * ROWS * FRAMES) as f64;
+    let (sum, profile, ratios) = paired(|| timed(|| columns.values().map(sum).collect::<Vec<_>>()), count);
+    let of_value = |time: Duration| time.as_secs_f64() * 1e9 / (COLUMNS * ROWS) as f64;
     print(&format!(
-        "{COLUMNS} columns of floats: profile {:.2} ns a value, sum {:.2} ns, ratio {:.1}",
-        profile / values * 1e9,
-        sum / values * 1e9,
-        profile / sum
+        "{COLUMNS} columns of floats: sum {:.2} ns a value, profile {:.2} ns, {ratios}",
+        of_value(sum),
+        of_value(profile),
     ));
+}
+
+/// In lanes, which become vectors.
+fn sum(column: &SharedColumn) -> [f32; 16] {
+    let mut sums = [0.0; 16];
+    if let SharedColumn::Single(values) = column {
+        for values in values.as_chunks::<16>().0 {
+            sums.iter_mut().zip(values).for_each(|(sum, value)| *sum += value);
+        }
+    }
+    sums
+}
+
+fn timed<T>(work: impl FnOnce() -> T) -> Duration {
+    let began = Instant::now();
+    black_box(work());
+    began.elapsed()
 }
 
 #[expect(clippy::print_stdout, reason = "a benchmark tells what it has measured")]
@@ -142,14 +132,13 @@ fn time(frames: &[Frame], with_profile: bool) -> Duration {
         fit
     };
     let pass = fit.next_pass().expect("stages to fit");
-    let began = Instant::now();
-    let mut statistics = pass.empty_statistics();
-    for frame in frames {
-        pass.accumulate(frame, &mut statistics).expect("sound rows");
-    }
-    let took = began.elapsed();
-    black_box(statistics);
-    took
+    timed(|| {
+        let mut statistics = pass.empty_statistics();
+        for frame in frames {
+            pass.accumulate(frame, &mut statistics).expect("sound rows");
+        }
+        statistics
+    })
 }
 
 /// Rows like the lab's, each a little different.

@@ -17,7 +17,7 @@ use object_store::ObjectStore;
 use super::DecodeSpec;
 use super::decoding::decode;
 use super::piece::Piece;
-use crate::table::{PARTITION_COLUMN, partition_number};
+use crate::table::{PARTITION_COLUMN, bytes_of, partition_number};
 
 /// Rows of a batch, unless the session says something else.
 const BATCH_ROWS: usize = 8192;
@@ -105,10 +105,7 @@ impl FileOpener for Opener {
         let number = partition_number(&file)
             .ok_or_else(|| internal_datafusion_err!("a piece of a file without a number"))?;
         let size = file.object_meta.size;
-        let range = file
-            .range
-            .as_ref()
-            .map_or(0..size, |range| range.start as u64..range.end as u64);
+        let range = bytes_of(&file);
         let header = self.spec.dialect.header && range.start == 0;
         let piece = Piece::new(Arc::clone(&self.store), file.object_meta.location, size, range);
         let batches = decode(Arc::clone(&self.spec), piece, header, self.batch_rows);

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use datafusion::catalog::memory::DataSourceExec;
 use datafusion::common::Result;
 use datafusion::datasource::listing::PartitionedFile;
-use datafusion::physical_expr::Partitioning;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion_distributed::{
     DesiredTaskCountEvent, DesiredTaskCountEventResponse, DistributedGetterExt, DistributedLeafExec,
@@ -16,7 +15,7 @@ use datafusion_distributed::{
 use url::Url;
 
 use crate::cache_exec::CachePartitionExec;
-use crate::table::{deal, partition_number, partitioned_scan};
+use crate::table::{deal, partition_number, partitioned_scan, with_groups};
 
 /// The workers of one plan, in a fixed order.
 #[derive(Debug, Clone)]
@@ -66,14 +65,7 @@ pub(super) fn scale_up_scan(event: ScaleUpLeafNodeEvent) -> Option<Result<ScaleU
     };
     let variants = deal(&pieces, event.task_count, groups)
         .into_iter()
-        .map(|task_groups| {
-            let mut config = scan.clone();
-            config.file_groups = task_groups;
-            if config.output_partitioning.is_some() {
-                config.output_partitioning = Some(Partitioning::UnknownPartitioning(groups));
-            }
-            DataSourceExec::from_data_source(config) as Arc<dyn ExecutionPlan>
-        });
+        .map(|groups| DataSourceExec::from_data_source(with_groups(scan, groups)) as Arc<dyn ExecutionPlan>);
     let leaf = DistributedLeafExec::try_new(Arc::clone(event.plan), variants.collect::<Vec<_>>());
     Some(leaf.map(|leaf| ScaleUpLeafNodeEventResponse::new(Arc::new(leaf))))
 }

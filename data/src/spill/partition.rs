@@ -249,14 +249,10 @@ mod tests {
         let rows = &partition.part(part).unwrap().rows;
         let column = |(i, column): (usize, &ArrayRef)| {
             let shared: Option<Vec<u64>> = match partition.part(part).unwrap().shared(i) {
-                Some(SharedColumn::Single(values)) => Some(
-                    (**values)
-                        .as_ref()
-                        .iter()
-                        .map(|x| u64::from(x.to_bits()))
-                        .collect(),
-                ),
-                Some(SharedColumn::Double(values)) => Some((**values).iter().map(|x| x.to_bits()).collect()),
+                Some(SharedColumn::Single(values)) => {
+                    Some(values.iter().map(|x| u64::from(x.to_bits())).collect())
+                }
+                Some(SharedColumn::Double(values)) => Some(values.iter().map(|x| x.to_bits()).collect()),
                 None => None,
             };
             let data = column.to_data();

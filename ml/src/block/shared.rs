@@ -30,7 +30,7 @@ impl SharedColumn {
     }
 
     /// Whether there are values for `rows` rows and their padding, all of them finite.
-    fn is_usable(&self, rows: usize) -> bool {
+    pub(crate) fn is_usable(&self, rows: usize) -> bool {
         let length = Self::padded(rows);
         match self {
             SharedColumn::Single(values) => values.len() == length && values.are_finite(),

@@ -18,15 +18,17 @@ pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<
     let (pairs, []) = numbers.as_chunks() else {
         return Err(D::Error::custom("a key without a count"));
     };
-    let mut before = 0_u64;
-    let pairs = pairs.iter().map(|[step, count]| {
-        let key = before
-            .checked_add(*step)
-            .filter(|key| *key > before || before == 0);
-        before = key.ok_or_else(|| D::Error::custom("keys that do not ascend"))?;
-        Ok((before, *count))
+    // The first step may be none: it leads to a key from zero.
+    let ascend = pairs.iter().skip(1).all(|[step, _]| *step > 0);
+    let mut before = Some(0_u64);
+    let keys = pairs.iter().map(|[step, count]| {
+        before = before?.checked_add(*step);
+        Some((before?, *count))
     });
-    pairs.collect()
+    let counts: Option<Vec<(u64, u64)>> = keys.collect();
+    counts
+        .filter(|_| ascend)
+        .ok_or_else(|| D::Error::custom("keys that do not ascend"))
 }
 
 #[cfg(test)]
@@ -43,6 +45,7 @@ mod tests {
             serde_json::from_str::<Buckets>(&format!(r#"{{"shift": 3, "counts": {counts}}}"#)).is_ok()
         };
         assert!(of("[]") && of("[0, 2, 5, 1]"));
+        assert!(!of("[0, 2, 0, 1]"), "no step");
         assert!(!of("[5]") && !of("[5, 1, 0, 1]") && !of("[18446744073709551615, 1, 1, 1]"));
     }
 }

@@ -76,8 +76,8 @@ impl Dense {
     /// Values whose places are found before they are counted.
     const AT_ONCE: usize = 1 << 10;
 
-    /// Counts values, none of which is NaN, with a shift of at least `shift`, the smallest with which they fit into the table; `None` where
-    /// they are few, or lie as no table has places for.
+    /// Counts values, none of which is NaN, with a shift of at least `shift`, the smallest with which they fit into the table;
+    /// `None` where they are few, or lie as no table has places for.
     pub(super) fn count<T: Number>(&mut self, values: &[T], shift: u32) -> Option<Counted> {
         if values.len() < Self::FEWEST_VALUES {
             return None;

@@ -10,8 +10,8 @@ use crate::block::SharedColumn;
 use crate::buckets::Buckets;
 use crate::error::MlError;
 use crate::exact_sum::ExactSum;
-use crate::frame::{Column, ColumnData, Frame};
-use crate::number::{self, Number};
+use crate::frame::{Column, Frame};
+use crate::number::Number;
 
 /// Categories that a profile tells apart.
 const MAX_CATEGORIES: usize = 1000;
@@ -95,7 +95,7 @@ impl ProfileStatistics {
         self.rows += rows as u64;
         let mut added = BTreeSet::new();
         for own in &mut self.columns {
-            if own.values.add_shared(&own.name, rows, &shared) {
+            if shared(&own.name).is_some_and(|values| own.values.add_shared(&values, rows)) {
                 added.insert(own.name.clone());
             }
         }
@@ -184,20 +184,17 @@ impl ColumnStatistics {
 }
 
 impl ValueStatistics {
-    /// Adds the values of `rows` rows, if they are numbers that `shared` knows where they are, all of them finite; whether it
-    /// did.
-    fn add_shared(&mut self, name: &str, rows: usize, shared: impl Fn(&str) -> Option<SharedColumn>) -> bool {
+    /// Adds the values of `rows` rows, if numbers are counted and all of these are finite; whether it did.
+    fn add_shared(&mut self, values: &SharedColumn, rows: usize) -> bool {
         let Self::Numbers { buckets, sum, finite } = self else {
             return false;
         };
-        match shared(name) {
-            Some(SharedColumn::Single(values)) if values.are_finite() && values.len() >= rows => {
-                add(&values[..rows], buckets, sum);
-            }
-            Some(SharedColumn::Double(values)) if values.are_finite() && values.len() >= rows => {
-                add(&values[..rows], buckets, sum);
-            }
-            _ => return false,
+        if !values.is_usable(rows) {
+            return false;
+        }
+        match values {
+            SharedColumn::Single(values) => add(&values[..rows], buckets, sum),
+            SharedColumn::Double(values) => add(&values[..rows], buckets, sum),
         }
         *finite += rows as u64;
         true
@@ -208,15 +205,6 @@ impl ValueStatistics {
         match self {
             Self::Categories(counts) => column.add_text_counts(counts) as usize,
             Self::Numbers { buckets, sum, finite } => {
-                let whole = match (&column.data, &column.validity) {
-                    (ColumnData::Float(values), None) => add_finite(values, buckets, sum),
-                    (ColumnData::Double(values), None) => add_finite(values, buckets, sum),
-                    _ => false,
-                };
-                if whole {
-                    *finite += rows as u64;
-                    return rows;
-                }
                 let present = (0..rows).filter(|row| !column.is_null(*row));
                 let mut values: Vec<f64> = present.filter_map(|row| column.number(row)).collect();
                 values.retain(|value| !value.is_nan());
@@ -254,15 +242,6 @@ impl ValueStatistics {
     }
 }
 
-/// Adds the values if all of them are finite; whether it did.
-fn add_finite<T: Number>(values: &[T], buckets: &mut Buckets, sum: &mut ExactSum) -> bool {
-    let are_finite = number::all_finite(values);
-    if are_finite {
-        add(values, buckets, sum);
-    }
-    are_finite
-}
-
 fn add<T: Number>(values: &[T], buckets: &mut Buckets, sum: &mut ExactSum) {
     buckets.add_all(values);
     sum.add_all(values);
@@ -271,6 +250,8 @@ fn add<T: Number>(values: &[T], buckets: &mut Buckets, sum: &mut ExactSum) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::block::SharedValues;
+    use crate::frame::ColumnData;
 
     fn columns() -> [ProfiledColumn; 3] {
         [("mass", false), ("island", true), ("year", true)].map(|(name, is_category)| ProfiledColumn {
@@ -324,6 +305,51 @@ mod tests {
             profile.columns[2].values,
             counted(&[("2008", 3), ("2007", 1), ("2009", 1)])
         );
+    }
+
+    #[test]
+    fn shared_columns_are_counted_as_the_same_in_frames() {
+        const ROWS: usize = 3000;
+        let doubles: Vec<f64> = (0..ROWS)
+            .map(|row| (row * 37 % 1009) as f64 / 7.0 - 50.0)
+            .collect();
+        let floats: Vec<f32> = doubles.iter().map(|value| *value as f32).collect();
+        let mut infinite = doubles.clone();
+        infinite[7] = f64::INFINITY;
+        let names = ["floats", "doubles", "infinite", "years"];
+        let profiled = names.map(|name| ProfiledColumn {
+            name: name.to_owned(),
+            is_category: name == "years",
+        });
+        let columns = [
+            ColumnData::Float(floats.clone()),
+            ColumnData::Double(doubles.clone()),
+            ColumnData::Double(infinite.clone()),
+            ColumnData::Double(vec![2007.0; ROWS]),
+        ];
+        let frame = names
+            .iter()
+            .zip(columns)
+            .fold(Frame::new(ROWS), |frame, (name, data)| {
+                frame.with_column(*name, Column::new(data)).expect("a column")
+            });
+        let shared = |name: &str| match name {
+            "floats" => Some(SharedColumn::Single(SharedValues::new(floats.clone()))),
+            "doubles" => Some(SharedColumn::Double(SharedValues::new(doubles.clone()))),
+            "infinite" => Some(SharedColumn::Double(SharedValues::new(infinite.clone()))),
+            _ => Some(SharedColumn::Double(SharedValues::new(vec![2007.0; ROWS]))),
+        };
+        let mut in_frames = ProfileStatistics::empty(&profiled);
+        in_frames.accumulate(&frame).expect("columns are there");
+        let mut in_place = ProfileStatistics::empty(&profiled);
+        let added = in_place.accumulate_shared(ROWS, shared);
+        // What is not finite, and what is counted as text, is left to frames.
+        assert_eq!(added, ["doubles", "floats"].map(str::to_owned).into());
+        assert!(in_place.has_more_than(&added));
+        in_place
+            .accumulate_but(&added, &frame)
+            .expect("columns are there");
+        assert_eq!(in_place, in_frames);
     }
 
     #[test]
